@@ -1,0 +1,150 @@
+"""Evaluations become printed metric lines and the files of the model folder.
+
+Names that come from data are printed as one word and written as code spans, never as markup.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ner_data import Corpus, Sentence
+from ner_scores import Evaluation, Score
+
+
+@dataclass(frozen=True)
+class Outcome:
+    corpus: Corpus
+    engine: str
+    hyperparameters: dict[str, Any]
+    validation: Evaluation
+    test: Evaluation
+    test_f1_interval: tuple[float, float]
+    """Lower and upper end, 95 %."""
+    train_seconds: float
+    total_seconds: float
+
+
+def validation_line(evaluation: Evaluation) -> str:
+    return _numbers("eval", evaluation.total)
+
+
+def test_lines(evaluation: Evaluation, interval: tuple[float, float]) -> Iterable[str]:
+    """The test line with its interval, then one line per entity type."""
+    low, high = interval
+    yield (
+        f"{_numbers('test', evaluation.total)} test_f1_low={low:.6f} test_f1_high={high:.6f} "
+        f"test_accuracy={evaluation.accuracy:.6f}"
+    )
+    for kind, score in evaluation.types.items():
+        yield f"type={_word(kind)} {_numbers('test_type', score)} test_type_support={score.gold}"
+
+
+def write_label_map(path: Path, corpus: Corpus) -> None:
+    labels = ["O"]
+    for kind in sorted(corpus.types("train")):
+        labels += [f"B-{kind}", f"I-{kind}"]
+    _write_json(path, {label: index for index, label in enumerate(labels)})
+
+
+def write_predictions(
+    path: Path, sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]
+) -> None:
+    """token, gold, predicted; a blank line ends a sentence. The test F1 follows from this file."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for sentence, labels in zip(sentences, predicted, strict=True):
+            for row in zip(sentence.tokens, sentence.labels, labels, strict=True):
+                file.write("\t".join(row) + "\n")
+            file.write("\n")
+
+
+def write_metrics(path: Path, outcome: Outcome) -> None:
+    low, high = outcome.test_f1_interval
+    interval = {"f1_low": low, "f1_high": high, "accuracy": outcome.test.accuracy}
+    _write_json(
+        path,
+        {
+            "dataset": outcome.corpus.name,
+            "dataset_fingerprint": outcome.corpus.fingerprint,
+            "synthetic": outcome.corpus.synthetic,
+            "engine": outcome.engine,
+            "hyperparameters": outcome.hyperparameters,
+            "validation": _scores(outcome.validation.total),
+            "test": {**_scores(outcome.test.total), **interval},
+            "test_types": {kind: _scores(score) for kind, score in outcome.test.types.items()},
+            "train_seconds": round(outcome.train_seconds, 3),
+            "total_seconds": round(outcome.total_seconds, 3),
+        },
+    )
+
+
+def write_model_card(path: Path, outcome: Outcome) -> None:
+    corpus, total = outcome.corpus, outcome.test.total
+    low, high = outcome.test_f1_interval
+    types = "\n".join(
+        f"| {_code(kind)} | {s.f1:.3f} | {s.precision:.3f} | {s.recall:.3f} | {s.gold} |"
+        for kind, s in outcome.test.types.items()
+    )
+    sizes = ", ".join(f"{split} {len(rows)}" for split, rows in corpus.splits.items())
+    path.write_text(
+        f"""# Named entity recognition on {_code(corpus.name)}
+
+A linear-chain conditional random field (engine {_code(outcome.engine)},
+algorithm {_code(outcome.hyperparameters["algorithm"])}) over word, shape, affix and neighbour features. It labels tokens with BIO.
+
+## Data
+{_code(corpus.name)}, licence {_code(corpus.license)}. Sentences: {sizes}.
+{_SYNTHETIC if corpus.synthetic else "Supplied by a person; not marked as synthetic."}
+
+## Test scores (entity level)
+F1 **{total.f1:.4f}**, 95 % bootstrap interval {low:.4f} to {high:.4f};
+precision {total.precision:.4f}, recall {total.recall:.4f}; {total.gold} entities.
+
+| type | F1 | precision | recall | entities |
+|---|---|---|---|---|
+{types}
+
+## How to load
+`pycrfsuite.Tagger().open("model.crfsuite")`, then `tag(featurize(tokens))` with `featurize` of
+`ner_features.py` from the training archive. Input is tokenised text.
+
+## Limits
+Measured on one split of one dataset with one seed; other text will score differently. Words unlike
+those of the train split are found less often. Not for decisions about people without review.
+""",
+        encoding="utf-8",
+    )
+
+
+_SYNTHETIC = (
+    "**Synthetic data**: made by a seeded generator. The scores say nothing about real text."
+)
+
+
+def _numbers(prefix: str, score: Score) -> str:
+    return (
+        f"{prefix}_f1={score.f1:.6f} {prefix}_precision={score.precision:.6f} "
+        f"{prefix}_recall={score.recall:.6f}"
+    )
+
+
+def _scores(score: Score) -> dict[str, float | int]:
+    return {
+        "f1": score.f1,
+        "precision": score.precision,
+        "recall": score.recall,
+        "entities": score.gold,
+    }
+
+
+def _word(text: str) -> str:
+    return "_".join(text.split())
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.split()).replace('`', '').replace('|', '')}`"
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
