@@ -1,0 +1,33 @@
+"""Tool: starts the first stage of an approved plan. What a model says changes nothing here."""
+
+from mlops.aws.clients import Aws
+from mlops.aws.events import EventLog
+from mlops.aws.launch import launch
+from mlops.aws.plans import Plans
+from mlops.aws.serve import now, tool
+from mlops.errors import RefusedError
+from mlops.events import EventKind
+from mlops.money import to_cents
+from mlops.tools import LaunchInput, LaunchOutput
+
+
+def start(aws: Aws, wanted: LaunchInput) -> LaunchOutput:
+    plan = Plans(aws).get(wanted.plan_id)
+    if wanted.max_cost_cents < to_cents(plan.ceiling_micro):
+        raise RefusedError(
+            "ceiling_too_low",
+            f"{wanted.max_cost_cents} cents were allowed; the plan can cost ${plan.ceiling_usd}.",
+        )
+    launched = launch(aws, wanted.plan_id, plan.stages[0].number, now())
+    job = launched.job
+    EventLog(aws, now).append(
+        job.session_id,
+        job.turn,
+        EventKind.JOB,
+        {"job": job.model_dump(mode="json")},
+        once=f"launched#{job.job_name}",
+    )
+    return LaunchOutput(job=job, already_launched=launched.again)
+
+
+lambda_handler = tool("launch_sagemaker_training", start)

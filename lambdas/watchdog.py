@@ -1,0 +1,11 @@
+"""Event handler, every minute: the safety net that follows, stops and settles what events missed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlops.aws.repair import repair
+from mlops.aws.serve import aws, now
+
+
+def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    return repair(aws(), now).model_dump(mode="json")

@@ -1,0 +1,50 @@
+"""Who allowed a plan to spend: stored by a person's action, checked by the launch tool itself."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops.errors import Alternative, RefusedError
+from mlops.money import parse_usd, show_usd
+
+
+class ApprovalStatus(StrEnum):
+    """APPROVED while its plan may run, USED when the run has ended."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    USED = "used"
+
+
+class Approval(BaseModel):
+    """A person's word for one plan and one sum."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan_id: str
+    by: str
+    at: datetime
+    ceiling_usd: str
+    status: ApprovalStatus
+
+
+def require(approval: Approval | None, plan_id: str, ceiling_micro: int) -> Approval:
+    """RefusedError unless this very plan is approved for at least this ceiling."""
+    approve = Alternative(kind="approve", message=f"Approve it: llmops approve {plan_id}")
+    if approval is None or approval.plan_id != plan_id:
+        raise RefusedError("not_approved", "This plan was not approved by a person.", (approve,))
+    if approval.status is ApprovalStatus.DECLINED:
+        raise RefusedError("not_approved", "This plan was declined.", (approve,))
+    if approval.status is ApprovalStatus.USED:
+        raise RefusedError(
+            "approval_used",
+            "The approval of this plan is used up by its run; ask again for a new plan.",
+        )
+    if ceiling_micro > parse_usd(approval.ceiling_usd):
+        raise RefusedError(
+            "not_approved",
+            f"Approved were ${approval.ceiling_usd}, the plan can cost {show_usd(ceiling_micro)}.",
+            (approve,),
+        )
+    return approval

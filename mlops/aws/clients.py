@@ -1,0 +1,112 @@
+"""The one factory of boto3 clients, and the one place where AWS errors become ours."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
+from mlops.settings import Settings
+
+_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 4},
+    connect_timeout=5,
+    read_timeout=120,
+    max_pool_connections=32,
+    s3={"addressing_style": "path"},
+    inject_host_prefix=False,
+)
+# The Pricing API lives in few regions.
+_FIXED_REGIONS = {"pricing": "us-east-1"}
+
+Item = dict[str, Any]
+
+
+class Aws:
+    """Clients of one back end, made when first used; safe to share between threads."""
+
+    def __init__(self, settings: Settings, session: Any = None):
+        self.settings = settings
+        self._session: Any = session or boto3.Session(region_name=settings.region)
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client; clients are thread-safe, making them is not."""
+        found = self._clients.get(service)
+        if found is not None:
+            return found
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    @property
+    def dynamodb(self) -> Any:
+        """A DynamoDB client that takes and gives plain Python values (numbers as Decimal)."""
+        return self.client("dynamodb")
+
+    def _make(self, service: str) -> Any:
+        region = _FIXED_REGIONS.get(service, self.settings.region)
+        options = {
+            "region_name": region,
+            "endpoint_url": self.settings.endpoint_url,
+            "config": _CONFIG,
+        }
+        if service == "dynamodb":
+            return self._session.resource(service, **options).meta.client
+        return self._session.client(service, **options)
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own code, such as "ResourceInUse"."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def translate(error: Exception) -> OpsError:
+    """A botocore error as one of ours; the caller raises it `from` the original."""
+    if isinstance(error, ClientError):
+        code = error_code(error)
+        message = str(error.response.get("Error", {}).get("Message", "")) or str(error)
+        known = _KNOWN.get(code)
+        if known is not None:
+            cls, our_code, alternatives = known
+            return cls(our_code, message, alternatives)
+        return FaultError("aws_error", f"AWS answered {code}: {message}", (_RETRY,))
+    return FaultError("aws_unreachable", f"AWS could not be reached: {error}", (_RETRY,))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Everything botocore raises inside comes out as an OpsError."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error) from error
+
+
+_RETRY = Alternative(kind="retry", message="Try again in a moment")
+_WAIT = Alternative(kind="wait", message="Wait until a running job ends")
+_QUOTA = Alternative(kind="quota", message="Ask AWS for a higher quota")
+_INSTANCE = Alternative(kind="instance", message="Use another instance type")
+
+_KNOWN: dict[str, tuple[type[OpsError], str, tuple[Alternative, ...]]] = {
+    "ResourceLimitExceeded": (RefusedError, "quota", (_WAIT, _INSTANCE, _QUOTA)),
+    "CapacityError": (RefusedError, "no_capacity", (_WAIT, _INSTANCE)),
+    "AccessDenied": (RefusedError, "access_denied", ()),
+    "AccessDeniedException": (RefusedError, "access_denied", ()),
+    "UnrecognizedClientException": (RefusedError, "access_denied", ()),
+    "ExpiredTokenException": (RefusedError, "access_denied", ()),
+    "ValidationException": (RequestError, "invalid_request", ()),
+    "ResourceNotFound": (RequestError, "not_found", ()),
+    "ResourceNotFoundException": (RequestError, "not_found", ()),
+    "NoSuchKey": (RequestError, "not_found", ()),
+    "NoSuchBucket": (RequestError, "not_found", ()),
+    "ThrottlingException": (FaultError, "throttled", (_RETRY,)),
+    "TooManyRequestsException": (FaultError, "throttled", (_RETRY,)),
+    "ProvisionedThroughputExceededException": (FaultError, "throttled", (_RETRY,)),
+}

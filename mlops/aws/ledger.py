@@ -1,0 +1,195 @@
+"""The ledger in DynamoDB: one transaction admits or refuses across all scopes, each booking happens once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from mlops.aws.clients import Aws, Item, error_code, translate
+from mlops.aws.tables import LEDGER
+from mlops.errors import Alternative, RefusedError
+from mlops.ledger import Entry, EntryKind, Totals
+from mlops.money import show_usd, to_usd
+
+_TOTAL = "TOTAL"
+
+
+class Ledger:
+    """Totals per scope (`left` is stored: a condition cannot do arithmetic) and append-only entries."""
+
+    def __init__(self, aws: Aws):
+        self._db = aws.dynamodb
+
+    def open_scope(self, scope: str, limit_micro: int) -> None:
+        """Gives a scope its limit when it has none yet."""
+        item = {
+            "scope": scope,
+            "entry": _TOTAL,
+            "limit": limit_micro,
+            "spent": 0,
+            "reserved": 0,
+            "left": limit_micro,
+        }
+        try:
+            self._db.put_item(
+                TableName=LEDGER,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#s)",
+                ExpressionAttributeNames={"#s": "scope"},
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise translate(error) from error
+
+    def set_limit(self, scope: str, limit_micro: int) -> Totals:
+        """Changes a limit; RefusedError when more is already spent and reserved."""
+        before = self.totals(scope)
+        if before is None:
+            self.open_scope(scope, limit_micro)
+            return Totals(scope=scope, limit_micro=limit_micro)
+        delta = limit_micro - before.limit_micro
+        try:
+            self._db.update_item(
+                TableName=LEDGER,
+                Key={"scope": scope, "entry": _TOTAL},
+                UpdateExpression="SET #l = :l, #left = #left + :d",
+                ConditionExpression="#l = :before AND #left >= :need",
+                ExpressionAttributeNames={"#l": "limit", "#left": "left"},
+                ExpressionAttributeValues={
+                    ":l": limit_micro,
+                    ":d": delta,
+                    ":before": before.limit_micro,
+                    ":need": -delta,
+                },
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise translate(error) from error
+            taken = before.spent_micro + before.reserved_micro
+            raise RefusedError(
+                "limit_too_low",
+                f"{show_usd(taken)} are already spent or reserved; the limit cannot be lower.",
+            ) from error
+        return before.model_copy(update={"limit_micro": limit_micro})
+
+    def totals(self, scope: str) -> Totals | None:
+        """None when nothing was ever booked or limited there."""
+        answer = self._db.get_item(
+            TableName=LEDGER, Key={"scope": scope, "entry": _TOTAL}, ConsistentRead=True
+        )
+        item = answer.get("Item")
+        if item is None:
+            return None
+        return Totals(
+            scope=scope,
+            limit_micro=int(item["limit"]),
+            spent_micro=int(item["spent"]),
+            reserved_micro=int(item["reserved"]),
+        )
+
+    def entries(self, scope: str) -> list[Entry]:
+        """All bookings of a scope, in order of time."""
+        request: dict[str, Any] = {
+            "TableName": LEDGER,
+            "KeyConditionExpression": "#s = :s",
+            "FilterExpression": "#e <> :total",
+            "ExpressionAttributeNames": {"#s": "scope", "#e": "entry"},
+            "ExpressionAttributeValues": {":s": scope, ":total": _TOTAL},
+            "ConsistentRead": True,
+        }
+        found: list[Entry] = []
+        while True:
+            answer = self._db.query(**request)
+            found += [_read(item) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return sorted(found, key=lambda e: e.at)
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def book(self, entries: Sequence[Entry]) -> bool:
+        """Books the entries together, one per scope; False when they were booked before.
+
+        Raises RefusedError, and books nothing, when a scope has too little left.
+        """
+        writes = [write for entry in entries for write in (_put(entry), _move(entry))]
+        try:
+            self._db.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            reasons = [r.get("Code") for r in error.response.get("CancellationReasons", [])]
+            if any(code == "ConditionalCheckFailed" for code in reasons[0::2]):
+                return False
+            for entry, code in zip(entries, reasons[1::2], strict=True):
+                if code == "ConditionalCheckFailed":
+                    raise self._too_little(entry) from error
+            raise translate(error) from error
+        return True
+
+    def _too_little(self, entry: Entry) -> RefusedError:
+        totals = self.totals(entry.scope)
+        left = totals.left_micro if totals else 0
+        need = entry.spent_micro + entry.reserved_micro
+        what = "monthly limit" if entry.scope.startswith("person#") else "budget"
+        raised = to_usd((totals.limit_micro if totals else 0) + need - left)
+        return RefusedError(
+            "over_budget",
+            f"{show_usd(need)} are needed, {show_usd(left)} are left of the {what}.",
+            (
+                Alternative(
+                    kind="raise_budget", message=f"Raise the {what} to ${raised}", cost_usd=raised
+                ),
+                Alternative(kind="wait", message="Wait until running jobs are settled"),
+            ),
+        )
+
+
+def _put(entry: Entry) -> dict[str, Any]:
+    item = {
+        "scope": entry.scope,
+        "entry": f"{entry.kind}#{entry.key}",
+        "at": entry.at.isoformat(),
+        "spent": entry.spent_micro,
+        "reserved": entry.reserved_micro,
+        "note": entry.note,
+    }
+    return {
+        "Put": {
+            "TableName": LEDGER,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(#s)",
+            "ExpressionAttributeNames": {"#s": "scope"},
+        }
+    }
+
+
+def _move(entry: Entry) -> dict[str, Any]:
+    """What is taken from `left` must be there, except when a bill is settled: that is a fact."""
+    taken = entry.spent_micro + entry.reserved_micro
+    names = {"#spent": "spent", "#reserved": "reserved", "#left": "left"}
+    values = {":s": entry.spent_micro, ":r": entry.reserved_micro, ":t": taken}
+    condition = "attribute_exists(#left)"
+    if entry.kind in (EntryKind.RESERVE, EntryKind.TOKENS):
+        condition = "#left >= :t"
+    return {
+        "Update": {
+            "TableName": LEDGER,
+            "Key": {"scope": entry.scope, "entry": _TOTAL},
+            "UpdateExpression": "SET #spent = #spent + :s, #reserved = #reserved + :r, "
+            "#left = #left - :t",
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+    }
+
+
+def _read(item: Item) -> Entry:
+    kind, _, key = item["entry"].partition("#")
+    return Entry(
+        scope=item["scope"],
+        kind=EntryKind(kind),
+        key=key,
+        at=datetime.fromisoformat(item["at"]),
+        spent_micro=int(item["spent"]),
+        reserved_micro=int(item["reserved"]),
+        note=item["note"],
+    )

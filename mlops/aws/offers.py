@@ -1,0 +1,77 @@
+"""The market as it is now: prices, quotas, and what is in use, counted from described running jobs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlops.aws.clients import Aws, translated
+from mlops.aws.prices import Prices
+from mlops.instances import catalog
+from mlops.offers import Offer
+from mlops.quotas import combine
+
+_DESCRIBERS = 8
+_PAGE = 100
+
+
+class Offers:
+    """Quota, use and price of every known type in the region."""
+
+    def __init__(self, aws: Aws, prices: Prices):
+        self._aws = aws
+        self._prices = prices
+
+    def all(self, now: datetime) -> tuple[Offer, ...]:
+        """Retired types are left out. Quotas that cannot be read are unknown, not zero."""
+        prices = self._prices.all(now)
+        limits, in_use = self._limits(), self._in_use()
+        return tuple(
+            Offer(
+                instance=instance,
+                price=prices.get(name),
+                quota=combine(name, False, limits, in_use),
+                spot_quota=combine(name, True, limits, in_use),
+            )
+            for name, instance in catalog().items()
+            if not instance.retired
+        )
+
+    def _limits(self) -> dict[str, int]:
+        request: dict[str, Any] = {"ServiceCode": "sagemaker", "MaxResults": _PAGE}
+        limits: dict[str, int] = {}
+        try:
+            while True:
+                answer = self._aws.client("service-quotas").list_service_quotas(**request)
+                limits |= {q["QuotaName"]: int(q["Value"]) for q in answer["Quotas"]}
+                if not answer.get("NextToken"):
+                    return limits
+                request["NextToken"] = answer["NextToken"]
+        except (ClientError, BotoCoreError):
+            return {}
+
+    def _in_use(self) -> Counter[tuple[str, bool]]:
+        """Instances by (type, spot). A job's summary has no instance type: each is described."""
+        sagemaker = self._aws.client("sagemaker")
+        with translated():
+            names = list(self._running())
+            with ThreadPoolExecutor(_DESCRIBERS) as pool:
+                described = list(
+                    pool.map(lambda n: sagemaker.describe_training_job(TrainingJobName=n), names)
+                )
+        used: Counter[tuple[str, bool]] = Counter()
+        for job in described:
+            config = job["ResourceConfig"]
+            spot = bool(job.get("EnableManagedSpotTraining"))
+            used[config["InstanceType"], spot] += config["InstanceCount"]
+        return used
+
+    def _running(self) -> Iterator[str]:
+        pages = self._aws.client("sagemaker").get_paginator("list_training_jobs")
+        for status in ("InProgress", "Stopping"):
+            for page in pages.paginate(StatusEquals=status):
+                for summary in page["TrainingJobSummaries"]:
+                    yield summary["TrainingJobName"]

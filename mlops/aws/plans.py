@@ -1,0 +1,108 @@
+"""Plans and their approvals in DynamoDB; a plan stays `open` until its run is reported or undone."""
+
+from datetime import datetime
+
+from botocore.exceptions import ClientError
+
+from mlops.approvals import Approval, ApprovalStatus
+from mlops.aws.clients import Aws, error_code, translate
+from mlops.aws.tables import OPEN, PLANS
+from mlops.errors import RefusedError, RequestError
+from mlops.plan import Plan
+
+_PLAN, _APPROVAL = "PLAN", "APPROVAL"
+
+
+class Plans:
+    """Reads and writes plans; only a person's action calls `approve` and `decline`."""
+
+    def __init__(self, aws: Aws):
+        self._db = aws.dynamodb
+
+    def save(self, plan: Plan) -> None:
+        item = {
+            "plan_id": plan.plan_id,
+            "part": _PLAN,
+            "session_id": plan.session_id,
+            "created_at": plan.created_at.isoformat(),
+            "body": plan.model_dump_json(),
+        }
+        self._db.put_item(TableName=PLANS, Item=item)
+
+    def get(self, plan_id: str) -> Plan:
+        """RequestError when there is no such plan."""
+        answer = self._db.get_item(
+            TableName=PLANS, Key={"plan_id": plan_id, "part": _PLAN}, ConsistentRead=True
+        )
+        if "Item" not in answer:
+            raise RequestError("unknown_plan", f"There is no plan {plan_id!r}.")
+        return Plan.model_validate_json(answer["Item"]["body"])
+
+    def approval(self, plan_id: str) -> Approval | None:
+        answer = self._db.get_item(
+            TableName=PLANS, Key={"plan_id": plan_id, "part": _APPROVAL}, ConsistentRead=True
+        )
+        item = answer.get("Item")
+        return Approval.model_validate_json(item["body"]) if item else None
+
+    def approve(self, plan: Plan, by: str, now: datetime) -> Approval:
+        """Stores a person's yes; a repeated yes returns the first one."""
+        return self._decide(plan, by, now, ApprovalStatus.APPROVED)
+
+    def decline(self, plan: Plan, by: str, now: datetime) -> Approval:
+        return self._decide(plan, by, now, ApprovalStatus.DECLINED)
+
+    def close(self, plan_id: str) -> None:
+        """The run has ended: its approval is used up and the watchdog may forget it."""
+        approval = self.approval(plan_id)
+        if approval is None:
+            return
+        used = approval.model_copy(update={"status": ApprovalStatus.USED})
+        self._db.update_item(
+            TableName=PLANS,
+            Key={"plan_id": plan_id, "part": _APPROVAL},
+            UpdateExpression="SET body = :b REMOVE #o",
+            ExpressionAttributeNames={"#o": "open"},
+            ExpressionAttributeValues={":b": used.model_dump_json()},
+        )
+
+    def open_approvals(self) -> list[Approval]:
+        """Approved plans whose run has not been reported, oldest first."""
+        answer = self._db.query(
+            TableName=PLANS,
+            IndexName=OPEN,
+            KeyConditionExpression="#o = :yes",
+            ExpressionAttributeNames={"#o": "open"},
+            ExpressionAttributeValues={":yes": "yes"},
+        )
+        return [Approval.model_validate_json(item["body"]) for item in answer["Items"]]
+
+    def _decide(self, plan: Plan, by: str, now: datetime, status: ApprovalStatus) -> Approval:
+        approval = Approval(
+            plan_id=plan.plan_id, by=by, at=now, ceiling_usd=plan.ceiling_usd, status=status
+        )
+        item = {
+            "plan_id": plan.plan_id,
+            "part": _APPROVAL,
+            "created_at": now.isoformat(),
+            "body": approval.model_dump_json(),
+        }
+        if status is ApprovalStatus.APPROVED:
+            item["open"] = "yes"
+        try:
+            self._db.put_item(
+                TableName=PLANS, Item=item, ConditionExpression="attribute_not_exists(plan_id)"
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise translate(error) from error
+            return self._earlier(plan.plan_id, status)
+        return approval
+
+    def _earlier(self, plan_id: str, wanted: ApprovalStatus) -> Approval:
+        earlier = self.approval(plan_id)
+        if earlier is not None and wanted in (earlier.status, ApprovalStatus.DECLINED):
+            return earlier
+        if earlier is not None and earlier.status is ApprovalStatus.USED:
+            raise RefusedError("approval_used", "This plan has already been run.")
+        raise RefusedError("not_approved", "This plan was declined; ask again for a new one.")

@@ -1,0 +1,265 @@
+"""A reading in, what the person is after out: intent, references to earlier turns, yes or no."""
+
+import re
+from enum import StrEnum
+
+from mlops.lexicon import LEXICON
+from mlops.quantities import Reading
+
+
+class Intent(StrEnum):
+    TRAIN = "train"
+    ESTIMATE = "estimate"
+    DATASETS = "datasets"
+    GPUS = "gpus"
+    JOBS = "jobs"
+    COSTS = "costs"
+    STOP = "stop"
+    EXPLAIN = "explain"
+    GREETING = "greeting"
+    OTHER = "other"
+
+
+_PRIORITY = (
+    Intent.STOP,
+    Intent.TRAIN,
+    Intent.ESTIMATE,
+    Intent.COSTS,
+    Intent.JOBS,
+    Intent.GPUS,
+    Intent.DATASETS,
+    Intent.EXPLAIN,
+    Intent.GREETING,
+)
+_REACH = 1000  # characters of a sentence that are looked at, so that no text is slow
+_SETTINGS = frozenset({"budget_usd", "max_minutes", "target", "model", "instance_type"})
+
+_POLITE = re.compile(
+    r"(?:(?:please|bitte|so|and|und|ok|okay|well|now|then|hey|hi|hello|hallo|great|perfect|thanks|"
+    r"also|dann|just|can you|could you|would you|will you|kannst du|koenntest du|wuerdest du|"
+    r"i want you to|i want to know|i would like to know|id like to know|tell me|let me know|"
+    r"sag mir|do you know|id like you to|lets|,|=) )*"
+)
+_QUESTION = re.compile(
+    r"(?:what|whats|which|how|hows|why|when|where|who|is|are|was|were|did|do i|do we|do you|does|has|have|"
+    r"will|would|should|could|can|any|wie|welche\w*|wieviel|wann|wer|wo|warum|wieso|weshalb|"
+    r"wofuer|gibt|ist|sind|hat|habe|haben|laeuft|reicht|kann|soll|show|list|display|give|zeige?|"
+    r"liste|nenne|compare|vergleiche)\b"
+)
+_VERB = r"(?:re)?train|trains|fine-?tun(?:e|ing)|finetuning|tune|trainier\w*|anlernen"
+_START = (
+    r"start\w*|launch\w*|runs?|begin|create|build|make|need|want|beginne?n?|erstelle?n?|baue?n?|"
+    r"brauche?n?|moechte|will|submit"
+)
+_TRAIN = re.compile(
+    rf"\b(?:{_VERB})\b|^training (?:on|for|with|auf|mit)\b"
+    rf"|\b(?:{_START})\b(?!.*\b(?:see|view|know|check|watch|monitor|status|progress)\b)"
+    r".{0,60}\b(?:training|models?|modell|ner|named entity|classifi\w+|experiment|job)\b"
+)
+_NOT = r"(?:not|dont|do not|never|nicht|kein\w*|without|ohne)"
+_HELD = re.compile(
+    rf"\b{_NOT} (?:\w+ )?(?:{_VERB}|training|launch\w*|start\w*|run|submit)\b"
+    r"(?! (?:it |this )?(?:on|with|using|auf|mit) (?:a |the )?(?:spot|on-?demand|[gc]pu|[gp]\d|ml\.))"
+    r"(?!.{0,20}\b(?:more than|longer than|over|above|past|beyond)\b)"
+    r"|\b(?:trainiere|starte|launch|start|train) (?:\w+ ){0,2}(?:nichts|nothing)\b"
+    r"|\b(?:trainiere|starte) (?:noch |bitte )?nicht\b(?! (?:auf|mit|laenger|mehr|ueber)\b)"
+)
+_STOP = re.compile(
+    r"(?P<lead>(?:\w+ ){0,4}?)"
+    r"(?:stop|cancel|abort|kill|halt|terminate|stoppe?n?|beende|brich|abbrechen)\b"
+    r"(?! (?:at|after|early)\b)(?!.*\b(?:if|when|once|as soon|wenn|sobald|falls)\b)"
+    r"|.{0,80}\b(?:job|training|auftrag|lauf) (?:bitte )?(?:stoppen|abbrechen|beenden|anhalten)\b"
+)
+_ESTIMATE = re.compile(
+    r"\b(?:estimate\w*|schaetze?n?|calculate|simulate|dry-?run|what if|only plan)\b|^plane?\b"
+)
+_COSTING = r"(?:costs?|kosten|kostet|price|expensive|teuer|budget|much|long|lange|takes?|dauert)"
+_TRAINED = rf"(?:{_VERB}|training|ner)"
+_ESTIMATE_QUESTION = re.compile(
+    r"\b(?:estimate\w*|enough|reicht|reichen|feasible|expect|what if|how long(?! has| have| is)|"
+    r"wie lange|cost to|(?:would|will|wuerde)\b.*\b(?:cost|take|kosten|dauern))\b"
+    rf"|\b(?:can|could|should|would|possible|kann|koennen|soll|wuerde)\b.*\b{_TRAINED}\b"
+    rf"|\b{_COSTING}\b.*\b{_TRAINED}\b|\b{_TRAINED}\b.*\b{_COSTING}\b"
+)
+_PAST = re.compile(
+    r"\b(?:did|spent|spend|(?<!^)was|have i|have we|so far|left|remaining|bisher|gekostet|ausgegeben)\b"
+)
+_WHY = re.compile(
+    r"\b(?:why|warum|wieso|weshalb|wofuer|explain|erklaer\w*|what can you|what do you do|"
+    r"who are you|what are you|was kannst|was machst|how .* works?)\b|^(?:help|hilfe)\b"
+    r"|^how (?:do|does|can|to|is)\b(?!.*\b(?:costs?|takes?|long|much|going|doing|training)\b)"
+)
+_SUBJECTS = {
+    Intent.COSTS: r"spend|spent|spending|costs?|bill|billed|billing|charged?|budgets?|money|kosten|"
+    r"kostet|gekostet|ausgegeben|ausgaben|expenses?|invoice|paid|rechnung",
+    Intent.JOBS: r"jobs?|status|progress|running|finished|done|going|logs?|state|laeuft|fertig|"
+    r"auftr\w+|fortschritt|trainings?|runs?|results?|ergebnis\w*",
+    Intent.GPUS: r"gpus?|instances?|instanz\w*|quotas?|kontingent\w*|accelerators?|machines?|"
+    r"cheapest|guenstigste\w*|billigste\w*|hardware|vram|cpus?|grafikkarte\w*|maschinen?|"
+    r"ml\.\w+|[gp]\d\w*",
+    Intent.DATASETS: r"datasets?|datens\w+|corpus|corpora|korpus|korpora|data|daten",
+}
+_SUBJECT = re.compile("|".join(rf"\b(?P<{i}>{words})\b" for i, words in _SUBJECTS.items()))
+_DATA_VERB = re.compile(
+    r"\b(?:prepare|import|upload|describe|validate|check|inspect|preview|vorbereiten|pruefe?n?)\b"
+)
+_GREETINGS = frozenset(
+    "hi hello hey hallo moin servus greetings good morning afternoon evening day guten tag morgen "
+    "abend there bot agent how are you thanks thank danke gruess dich gott , . ! team all folks "
+    "everyone to na wie gehts geht es dir".split()
+)
+_GREETING_WORDS = frozenset(
+    "hi hello hey hallo moin servus greetings morning afternoon evening guten tag danke thanks "
+    "thank gruess morgen abend".split()
+)
+_YES = frozenset(
+    "yes yep yeah ja jawohl jep approve approved confirm confirmed proceed accept accepted agreed "
+    "genehmigt genehmige freigeben freigegeben einverstanden bestaetigt ok okay sure go los".split()
+)
+_NO = frozenset(
+    "no nope nein reject rejected decline declined deny cancel not dont nicht ablehnen abgelehnt "
+    "stop never abbrechen lieber".split()
+)
+_FILLERS = frozenset(
+    "please bitte it that this the plan ahead for do i launch start run , . ! das den es mach und "
+    "and ich thanks danke with 'd doch sounds looks good of course natuerlich gern gerne "
+    "now jetzt starten starte".split()
+)
+
+
+_KINDS = {
+    "instance": frozenset("instance instances gpu gpus machine instanz maschine cpu".split()),
+    "dataset": frozenset("dataset data corpus datensatz korpus daten".split()),
+    "budget": frozenset("budget money".split()),
+    "model": frozenset("model modell".split()),
+    "job": frozenset("job training run auftrag lauf".split()),
+}
+_POINTERS = frozenset(
+    "that this it those these same previous last former dieser diese dieses diesem diesen derselben "
+    "dieselbe demselben gleiche gleichen damit darauf es vorherigen letzten".split()
+)
+_USING = frozenset(
+    "use using with on take pick choose onto upon via nimm nutze verwende mit auf".split()
+)
+
+
+def intent(reading: Reading, said: frozenset[str]) -> Intent:
+    """Of several sentences the one that asks for the most; `said` are the clauses found."""
+    sentences = _sentences(reading)
+    found = {_sentence_intent(sentence, said) for sentence in sentences}
+    is_held = any(_HELD.search(sentence) for sentence in sentences)
+    best = next((i for i in _PRIORITY if i in found), Intent.OTHER)
+    names_work = {"task", "dataset"} <= said or (said & {"task", "dataset"} and said & _SETTINGS)
+    if best in (Intent.OTHER, Intent.GREETING) and names_work:
+        is_question = any(_QUESTION.match(sentence) for sentence in sentences)
+        best = Intent.ESTIMATE if is_question else Intent.TRAIN
+    return Intent.ESTIMATE if best is Intent.TRAIN and is_held else best
+
+
+def _sentences(reading: Reading) -> list[str]:
+    """Folded words of each sentence."""
+    sentences: list[list[str]] = [[]]
+    for token in reading.tokens:
+        if token.tag == ".":
+            sentences.append([])
+        else:
+            sentences[-1].append(token.key)
+    return [" ".join(words)[:_REACH] for words in sentences if words]
+
+
+def _sentence_intent(sentence: str, said: frozenset[str]) -> Intent:
+    polite = _POLITE.match(sentence)
+    rest = sentence[polite.end() :] if polite else sentence
+    if _QUESTION.match(rest):
+        return _question_intent(rest)
+    stop = _STOP.match(rest)
+    if stop and not re.search(rf"\b(?:{_NOT}|{_VERB})\b", stop["lead"] or ""):
+        return Intent.STOP
+    if _WHY.search(rest):
+        return Intent.EXPLAIN
+    if _ESTIMATE.search(rest):
+        return Intent.ESTIMATE
+    if _TRAIN.search(rest):
+        return Intent.TRAIN
+    words = set(sentence.split())
+    if words & _GREETING_WORDS and words <= _GREETINGS:
+        return Intent.GREETING
+    return _statement_intent(rest, said)
+
+
+def _question_intent(sentence: str) -> Intent:
+    """What it asks about first; a price with a training in it is an estimate, unless it is past."""
+    abouts = [
+        (str(m.lastgroup), sentence.count(" ", 0, m.start())) for m in _SUBJECT.finditer(sentence)
+    ]
+    names = {name for name, _ in abouts}
+    if _WHY.search(sentence):
+        return Intent.EXPLAIN
+    if _PAST.search(sentence) and Intent.COSTS in names:
+        return Intent.COSTS
+    if abouts and abouts[0][0] in (Intent.GPUS, Intent.DATASETS) and abouts[0][1] <= 4:
+        return Intent(abouts[0][0])
+    if _ESTIMATE_QUESTION.search(sentence) and not _PAST.search(sentence):
+        return Intent.ESTIMATE
+    if {Intent.GPUS, Intent.COSTS} <= names:
+        return Intent.GPUS
+    if abouts:
+        return Intent(abouts[0][0])
+    is_ours = any(word in LEXICON and LEXICON[word].tag in "KFPQ" for word in sentence.split())
+    return Intent.EXPLAIN if is_ours else Intent.OTHER
+
+
+def _statement_intent(sentence: str, said: frozenset[str]) -> Intent:
+    """A bare "my jobs" asks for them; a bare "budget: $5" only states a clause."""
+    subject = _SUBJECT.search(sentence)
+    if subject is None:
+        return Intent.OTHER
+    about = Intent(str(subject.lastgroup))
+    if about is Intent.GPUS and subject.start() == 0:
+        return about
+    if about is Intent.DATASETS and _DATA_VERB.search(sentence):
+        return about
+    return Intent.OTHER if said - {"task", "metric"} and about is not Intent.JOBS else about
+
+
+def references(reading: Reading, intent: Intent, said: frozenset[str]) -> tuple[str, ...]:
+    """What "that instance", "the same budget", "use that" point back to; nothing that is named."""
+    found: set[str] = set()
+    for i, token in enumerate(reading.tokens):
+        if token.key in _POINTERS:
+            found |= _pointed_at(reading, i, intent, said)
+    named = {"instance" if clause == "instance_type" else clause[:6] for clause in said}
+    return tuple(
+        kind for kind in _KINDS if kind in found and kind[:6] not in {n[:6] for n in named}
+    )
+
+
+def _pointed_at(reading: Reading, i: int, intent: Intent, said: frozenset[str]) -> set[str]:
+    key = reading.tokens[i].key
+    following = reading.tokens[i + 1 : i + 4]
+    for token in following:
+        if token.tag in ",.!&" or token.tag in "pwiK":
+            break
+        if kind := next((k for k, words in _KINDS.items() if token.key in words), None):
+            return {kind}
+    if key in ("same", "gleiche", "gleichen"):
+        return {"instance", "dataset", "budget", "model"}
+    if intent in (Intent.STOP, Intent.JOBS):
+        return {"job"}
+    before = reading.tokens[i - 1].key if i else ""
+    is_one = bool(following) and following[0].key == "one" and key not in ("it", "es")
+    if key in ("damit", "darauf") or is_one or before in _USING:
+        return {"instance"} if "dataset" in said else {"instance", "dataset"}
+    return set()
+
+
+def approval(reading: Reading) -> bool | None:
+    """A bare yes or no to a waiting plan; None as soon as anything else is said."""
+    keys = {part for token in reading.tokens for part in token.key.split()}
+    if len(reading.tokens) > 10 or not keys <= _YES | _NO | _FILLERS:
+        return None
+    yes, no = (
+        bool(keys & _YES) or keys >= {"do", "it"} or keys >= {"launch", "it"},
+        bool(keys & _NO),
+    )
+    return None if not yes and not no else not no

@@ -1,0 +1,166 @@
+"""A training job as we record it: one enum of states, one of end reasons, one function that changes state."""
+
+from datetime import datetime
+from enum import StrEnum
+from math import ceil
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops.estimate import Estimate, Work
+from mlops.money import cost_of_seconds, to_usd
+
+
+class JobState(StrEnum):
+    """Where a job is; the last three are final."""
+
+    STARTING = "starting"
+    TRAINING = "training"
+    UPLOADING = "uploading"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.STOPPED)
+
+
+class EndReason(StrEnum):
+    """Why a final job ended."""
+
+    FINISHED = "finished"
+    ERROR = "error"
+    STOPPED = "stopped on request"
+    TIME_LIMIT = "reached its time limit"
+
+
+class Observation(BaseModel):
+    """What DescribeTrainingJob says of a job, in our terms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: str
+    secondary_status: str
+    billed_seconds: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    metrics: dict[str, float] = {}
+    model_uri: str | None = None
+    failure_reason: str | None = None
+
+
+class Job(BaseModel):
+    """The record of one stage's attempt; `cost_usd` is set when it is settled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job_name: str
+    plan_id: str
+    session_id: str
+    turn: str
+    person: str
+    stage: int
+    attempt: int = 1
+    dataset: str
+    synthetic: bool
+    sandbox: bool
+    model: str
+    engine: str
+    instance_type: str
+    spot: bool = False
+    usd_per_hour: str
+    usd_per_hour_micro: int
+    max_runtime_seconds: int
+    ceiling_usd: str
+    estimate: Estimate
+    work: Work
+    state: JobState = JobState.STARTING
+    secondary_status: str = "Starting"
+    end_reason: EndReason | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    billed_seconds: int | None = None
+    cost_usd: str | None = None
+    metrics: dict[str, float] = {}
+    model_uri: str | None = None
+    failure_reason: str | None = None
+    settled: bool = False
+
+    def cost_so_far_micro(self, now: datetime) -> int:
+        """Billed cost when known, else the seconds since training started at list price."""
+        seconds = self.billed_seconds
+        if seconds is None:
+            end = self.ended_at or now
+            seconds = (
+                max(0, int((end - self.started_at).total_seconds())) if self.started_at else 0
+            )
+        return cost_of_seconds(seconds, self.usd_per_hour_micro)
+
+
+_STATES = {"Completed": JobState.COMPLETED, "Failed": JobState.FAILED, "Stopped": JobState.STOPPED}
+_RUNNING = {
+    "Training": JobState.TRAINING,
+    "Restarting": JobState.TRAINING,
+    "Interrupted": JobState.TRAINING,
+    "Uploading": JobState.UPLOADING,
+}
+_TIME_LIMITS = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
+
+
+def change(job: Job, seen: Observation) -> Job:
+    """The one door for state: a final job never changes, an equal observation changes nothing."""
+    if job.state.is_final:
+        return job
+    state = _state_of(seen)
+    billed = _billed_seconds(seen) if state.is_final else None
+    cost = None
+    if billed is not None:
+        cost = to_usd(cost_of_seconds(billed, job.usd_per_hour_micro))
+    return job.model_copy(
+        update={
+            "state": state,
+            "secondary_status": seen.secondary_status,
+            "end_reason": _end_reason(state, seen),
+            "started_at": seen.started_at or job.started_at,
+            "ended_at": seen.ended_at,
+            "billed_seconds": billed,
+            "cost_usd": cost,
+            "metrics": {**job.metrics, **seen.metrics},
+            "model_uri": seen.model_uri if state is not JobState.FAILED else None,
+            "failure_reason": seen.failure_reason,
+        }
+    )
+
+
+def job_name(plan_id: str, dataset: str, stage: int, attempt: int) -> str:
+    """Deterministic, so that launching the same attempt twice is the same job (at most 63 characters)."""
+    slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in dataset.lower()).strip("-")[:24].strip("-")
+    return f"llmops-{slug or 'data'}-{plan_id[-12:]}-s{stage}-a{attempt}"
+
+
+def _state_of(seen: Observation) -> JobState:
+    if seen.status in _STATES:
+        return _STATES[seen.status]
+    if seen.status == "Stopping":
+        return JobState.STOPPING
+    return _RUNNING.get(seen.secondary_status, JobState.STARTING)
+
+
+def _billed_seconds(seen: Observation) -> int | None:
+    """What SageMaker says, else the whole time that it ran: a job that ran was not free."""
+    if seen.billed_seconds is not None or seen.started_at is None or seen.ended_at is None:
+        return seen.billed_seconds
+    return max(0, ceil((seen.ended_at - seen.started_at).total_seconds()))
+
+
+def _end_reason(state: JobState, seen: Observation) -> EndReason | None:
+    if not state.is_final:
+        return None
+    if seen.secondary_status in _TIME_LIMITS:
+        return EndReason.TIME_LIMIT
+    return {
+        JobState.COMPLETED: EndReason.FINISHED,
+        JobState.FAILED: EndReason.ERROR,
+    }.get(state, EndReason.STOPPED)

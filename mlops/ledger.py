@@ -1,0 +1,87 @@
+"""The rules of the ledger: entries in integer micro-USD, totals per scope, spent + reserved ≤ limit always.
+
+`mlops.aws.ledger` carries them out as conditional transactions; these are what it must agree with.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class EntryKind(StrEnum):
+    """What an append-only entry records."""
+
+    RESERVE = "reserve"
+    SETTLE = "settle"
+    RELEASE = "release"
+    TOKENS = "tokens"
+
+
+class Entry(BaseModel):
+    """One booking in one scope; `key` makes it happen once. Deltas are signed micro-USD."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: str
+    kind: EntryKind
+    key: str
+    at: datetime
+    spent_micro: int
+    reserved_micro: int
+    note: str = ""
+
+
+class Totals(BaseModel):
+    """Running totals of one scope; `left_micro` is stored because a condition cannot do arithmetic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: str
+    limit_micro: int
+    spent_micro: int = 0
+    reserved_micro: int = 0
+
+    @property
+    def left_micro(self) -> int:
+        return self.limit_micro - self.spent_micro - self.reserved_micro
+
+
+def person_scope(person: str, now: datetime) -> str:
+    """A person's calendar month (UTC)."""
+    return f"person#{person}#{now:%Y-%m}"
+
+
+def plan_scope(plan_id: str) -> str:
+    """One approved request."""
+    return f"plan#{plan_id}"
+
+
+def book(totals: Totals, entry: Entry) -> Totals:
+    """Totals after an entry of the same scope."""
+    return totals.model_copy(
+        update={
+            "spent_micro": totals.spent_micro + entry.spent_micro,
+            "reserved_micro": totals.reserved_micro + entry.reserved_micro,
+        }
+    )
+
+
+def disagreements(totals: Totals, entries: Iterable[Entry]) -> list[str]:
+    """What is wrong with a scope: totals that are not the sum of entries, or a broken limit."""
+    start = Totals(scope=totals.scope, limit_micro=totals.limit_micro)
+    summed = start
+    for entry in entries:
+        summed = book(summed, entry)
+    found: list[str] = []
+    if summed != totals:
+        found.append(
+            f"{totals.scope}: totals say spent {totals.spent_micro}, reserved "
+            f"{totals.reserved_micro}; entries say {summed.spent_micro}, {summed.reserved_micro}"
+        )
+    if totals.left_micro < 0:
+        found.append(f"{totals.scope}: {-totals.left_micro} micro-USD over its limit")
+    if totals.reserved_micro < 0:
+        found.append(f"{totals.scope}: negative reservation {totals.reserved_micro}")
+    return found

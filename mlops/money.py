@@ -1,0 +1,64 @@
+"""Money is an integer number of micro-USD; this is the one place that converts.
+
+Costs round up, what is left rounds down; decimal strings cross the wire, never floats.
+"""
+
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_CEILING, Context, Decimal, InvalidOperation
+
+from mlops.errors import RequestError
+
+MICRO_PER_USD = 1_000_000
+MICRO_PER_CENT = 10_000
+SECONDS_PER_HOUR = 3600
+
+# The default context would round to 28 digits before anything can be rounded up.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_LARGEST_EXPONENT = 12
+
+
+def parse_usd(text: str | Decimal | int) -> int:
+    """Micro-USD of a decimal amount such as "10", "0.7364"; digits beyond micro round up.
+
+    Raises RequestError when the text is no finite number of a sensible size.
+    """
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise RequestError("bad_amount", f"{text!r} is not an amount of money.") from error
+    if not amount.is_finite() or amount.adjusted() > _LARGEST_EXPONENT:
+        raise RequestError("bad_amount", f"{text!r} is not an amount of money.")
+    return int(amount.scaleb(6, _EXACT).to_integral_value(ROUND_CEILING))
+
+
+def to_usd(micro: int) -> str:
+    """Exact decimal string for JSON: at least two decimals, never an exponent."""
+    amount = Decimal(micro).scaleb(-6)
+    text = f"{amount:.6f}".rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')}"
+
+
+def show_usd(micro: int) -> str:
+    """For people: "$10.00", "$0.5155"; amounts under one cent keep all their digits."""
+    sign = "-" if micro < 0 else ""
+    size = abs(micro)
+    if size % MICRO_PER_CENT == 0 or size >= MICRO_PER_USD:
+        return f"{sign}${Decimal(size).scaleb(-6):,.2f}"
+    if size < MICRO_PER_CENT:
+        return f"{sign}${to_usd(size)}"
+    return f"{sign}${Decimal(size).scaleb(-6):.4f}"
+
+
+def cost_of_seconds(seconds: int, usd_per_hour_micro: int, instances: int = 1) -> int:
+    """Micro-USD for billed seconds at an hourly price, rounded up."""
+    return -(-seconds * usd_per_hour_micro * instances // SECONDS_PER_HOUR)
+
+
+def seconds_for(amount_micro: int, usd_per_hour_micro: int, instances: int = 1) -> int:
+    """Whole seconds that an amount buys, rounded down; the price must be positive."""
+    return amount_micro * SECONDS_PER_HOUR // (usd_per_hour_micro * instances)
+
+
+def to_cents(micro: int) -> int:
+    """Whole cents, rounded down (policy engines have no floats)."""
+    return micro // MICRO_PER_CENT

@@ -1,0 +1,182 @@
+"""Hourly training prices and token rates: where each comes from, how old it is, whether it may be spent on."""
+
+import csv
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops.errors import Alternative, RefusedError
+from mlops.instances import rows
+from mlops.money import parse_usd, to_usd
+
+
+class Confidence(StrEnum):
+    """A: Price List API, Training; B: another component, same number; C: derived; NONE: not seen."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    NONE = "none"
+
+
+class Price(BaseModel):
+    """List price of one training instance; `as_of` is the date of the figure itself.
+
+    `fetched_at` is set when the Pricing API gave it: then its age counts from that answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instance_type: str
+    region: str
+    usd_per_hour_micro: int
+    confidence: Confidence
+    as_of: date | None
+    source: str
+    fetched_at: datetime | None = None
+
+    @property
+    def usd_per_hour(self) -> str:
+        return to_usd(self.usd_per_hour_micro)
+
+
+class TokenRate(BaseModel):
+    """What a million tokens of a model cost, in micro-USD."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_id: str
+    input_micro: int
+    output_micro: int
+    as_of: date
+    source: str
+
+    def cost(self, input_tokens: int, output_tokens: int) -> int:
+        """Micro-USD, rounded up."""
+        micro = input_tokens * self.input_micro + output_tokens * self.output_micro
+        return -(-micro // 1_000_000)
+
+
+def price_file() -> dict[str, Price]:
+    """The project's own price rows by type; rows without a price are absent."""
+    return {
+        row["instance_type"]: Price(
+            instance_type=row["instance_type"],
+            region=row["region"],
+            usd_per_hour_micro=parse_usd(row["training_usd_per_hour"]),
+            confidence=Confidence(row["confidence"]),
+            as_of=date.fromisoformat(row["as_of"]) if row["as_of"] else None,
+            source=row["source"],
+        )
+        for row in rows()
+        if row["training_usd_per_hour"] and row["status"] != "retired"
+    }
+
+
+def read_price_list(
+    documents: Iterable[str], region: str, fetched_at: datetime
+) -> dict[str, Price]:
+    """Prices from `GetProducts` answers: Training component only, exactly one non-zero price each.
+
+    A type with two different prices is left out: an ambiguous price is no price.
+    """
+    found: dict[str, dict[int, date]] = {}
+    for document in documents:
+        product = json.loads(document)
+        name = _training_instance(product)
+        if name is None:
+            continue
+        days = found.setdefault(name, {})
+        for micro, day in _on_demand(product):
+            days[micro] = max(day, days.get(micro, day))
+    return {
+        name: _listed(name, region, next(iter(prices.items())), fetched_at)
+        for name, prices in found.items()
+        if len(prices) == 1
+    }
+
+
+def may_spend(price: Price, now: datetime, max_age_days: int) -> bool:
+    """Only verified prices (A, B) that are young enough buy anything."""
+    dated = price.fetched_at.date() if price.fetched_at else price.as_of
+    if price.confidence not in (Confidence.A, Confidence.B) or dated is None:
+        return False
+    return now.date() - dated <= timedelta(days=max_age_days)
+
+
+def require_spendable(price: Price | None, instance_type: str, now: datetime, days: int) -> Price:
+    """RefusedError when the price is unknown or too old: never a guess."""
+    if price is not None and may_spend(price, now, days):
+        return price
+    why = "has no known price" if price is None else _why_not(price)
+    raise RefusedError(
+        "price_unknown",
+        f"{instance_type} {why}, so nothing may be spent on it.",
+        (
+            Alternative(kind="instance", message="Use a type with a verified price"),
+            Alternative(kind="retry", message="Refresh prices from the AWS Price List API"),
+        ),
+    )
+
+
+@cache
+def token_rates() -> dict[str, TokenRate]:
+    """Dated token rates by model id."""
+    text = files("mlops").joinpath("rates.csv").read_text("utf-8")
+    by_model: dict[str, dict[str, dict[str, str]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        by_model.setdefault(row["name"], {})[row["kind"]] = row
+    return {
+        model_id: TokenRate(
+            model_id=model_id,
+            input_micro=parse_usd(kinds["model_input"]["usd"]),
+            output_micro=parse_usd(kinds["model_output"]["usd"]),
+            as_of=date.fromisoformat(kinds["model_input"]["as_of"]),
+            source=kinds["model_input"]["source"],
+        )
+        for model_id, kinds in by_model.items()
+    }
+
+
+def _why_not(price: Price) -> str:
+    if price.confidence not in (Confidence.A, Confidence.B):
+        return f"has only a derived price ({price.source})"
+    return f"has a price from {price.as_of}, which is too old"
+
+
+def _training_instance(product: dict[str, Any]) -> str | None:
+    """The type, when the SKU is a plain Training one; element 0 of a price list often is not."""
+    attributes = product["product"]["attributes"]
+    kind, _, name = str(attributes.get("usagetype", "")).rpartition(":")
+    if not kind.endswith("-Train") or "Outposts" in str(attributes.get("locationType", "")):
+        return None
+    return name
+
+
+def _on_demand(product: dict[str, Any]) -> set[tuple[int, date]]:
+    prices: set[tuple[int, date]] = set()
+    for term in product["terms"].get("OnDemand", {}).values():
+        day = datetime.fromisoformat(term["effectiveDate"].replace("Z", "+00:00"))
+        for dimension in term["priceDimensions"].values():
+            micro = parse_usd(dimension["pricePerUnit"].get("USD", 0))
+            if micro > 0:
+                prices.add((micro, day.astimezone(UTC).date()))
+    return prices
+
+
+def _listed(name: str, region: str, price: tuple[int, date], fetched_at: datetime) -> Price:
+    return Price(
+        instance_type=name,
+        region=region,
+        usd_per_hour_micro=price[0],
+        confidence=Confidence.A,
+        as_of=price[1],
+        source="AWS Price List API, component Training",
+        fetched_at=fetched_at,
+    )

@@ -1,0 +1,44 @@
+"""Service quotas of training instances: limit minus in use; what is not known stays unknown (None)."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+ACCOUNT_WIDE = "Number of instances across all training jobs"
+
+
+class Quota(BaseModel):
+    """One type's allowance, training and spot training apart; None means unknown, not zero."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instance_type: str
+    spot: bool
+    limit: int | None
+    in_use: int | None
+
+    @property
+    def available(self) -> int | None:
+        if self.limit is None or self.in_use is None:
+            return None
+        return max(0, self.limit - self.in_use)
+
+
+def quota_name(instance_type: str, spot: bool) -> str:
+    """The name under which Service Quotas lists it (codes differ between sources, names do not)."""
+    return f"{instance_type} for {'spot ' if spot else ''}training job usage"
+
+
+def combine(
+    instance_type: str,
+    spot: bool,
+    limits: Mapping[str, int],
+    in_use: Mapping[tuple[str, bool], int],
+) -> Quota:
+    """A quota from the listed limits and the counted use; a name that is not listed is unknown."""
+    return Quota(
+        instance_type=instance_type,
+        spot=spot,
+        limit=limits.get(quota_name(instance_type, spot)),
+        in_use=in_use.get((instance_type, spot), 0),
+    )

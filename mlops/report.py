@@ -1,0 +1,194 @@
+"""The end of a plan: what ran, what it cost, and PASS, FAIL or UNKNOWN for every clause of the sentence."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops.constraints import Comparator
+from mlops.follow import compare
+from mlops.job import Job, JobState
+from mlops.money import parse_usd, show_usd, to_usd
+from mlops.plan import NextStep, Plan
+
+
+class Outcome(StrEnum):
+    """UNKNOWN only when the thing was not measured."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+class Verdict(BaseModel):
+    """One clause: what was wanted, what was measured; `clause` is budget_usd, max_minutes or target."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clause: str
+    wanted: str
+    measured: str
+    verdict: Outcome
+
+
+class StageResult(BaseModel):
+    """One stage that ran; metrics are those of the test split, with the 95 % interval of F1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: int
+    model: str
+    engine: str
+    instance_type: str
+    job_name: str
+    state: JobState
+    billed_seconds: int
+    estimated_seconds: int
+    cost_usd: str
+    metrics: dict[str, float]
+    validation: dict[str, float]
+    failure_reason: str | None = None
+
+
+class Report(BaseModel):
+    """The answer to the sentence. Money of a sandbox is metered at list price, not billed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan_id: str
+    dataset: str
+    synthetic: bool
+    sandbox: bool
+    stages: tuple[StageResult, ...]
+    reported_stage: int | None
+    minutes: float
+    total_cost_usd: str
+    tokens_usd: str
+    ceiling_usd: str
+    budget_usd: str
+    verdicts: tuple[Verdict, ...]
+    model_uri: str | None
+    next_steps: tuple[NextStep, ...]
+    finished_at: datetime
+
+
+def build(
+    plan: Plan, jobs: Sequence[Job], approved_at: datetime, tokens_micro: int, now: datetime
+) -> Report:
+    """From settled jobs alone; the reported stage is the best on validation."""
+    best = _best(plan, jobs)
+    spent = sum(parse_usd(job.cost_usd or "0") for job in jobs) + tokens_micro
+    minutes = (now - approved_at).total_seconds() / 60
+    missed = best is None or not _target_met(plan, best)
+    return Report(
+        plan_id=plan.plan_id,
+        dataset=plan.dataset.name,
+        synthetic=plan.dataset.synthetic,
+        sandbox=plan.sandbox,
+        stages=tuple(_stage_result(job) for job in jobs),
+        reported_stage=best.stage if best else None,
+        minutes=round(minutes, 2),
+        total_cost_usd=to_usd(spent),
+        tokens_usd=to_usd(tokens_micro),
+        ceiling_usd=plan.ceiling_usd,
+        budget_usd=to_usd(plan.budget_micro),
+        verdicts=(
+            _budget_verdict(plan, spent),
+            *_time_verdict(plan, minutes),
+            *_target_verdict(plan, best),
+        ),
+        model_uri=best.model_uri if best else None,
+        next_steps=plan.next_steps if missed else (),
+        finished_at=now,
+    )
+
+
+def _best(plan: Plan, jobs: Sequence[Job]) -> Job | None:
+    metric = f"eval_{plan.constraints.metric or 'f1'}"
+    done = [job for job in jobs if job.state is JobState.COMPLETED]
+    return max(done, key=lambda job: job.metrics.get(metric, -1.0), default=None)
+
+
+def _stage_result(job: Job) -> StageResult:
+    return StageResult(
+        stage=job.stage,
+        model=job.model,
+        engine=job.engine,
+        instance_type=job.instance_type,
+        job_name=job.job_name,
+        state=job.state,
+        billed_seconds=job.billed_seconds or 0,
+        estimated_seconds=job.estimate.p50_seconds,
+        cost_usd=job.cost_usd or "0.00",
+        metrics=_split(job, "test_"),
+        validation=_split(job, "eval_"),
+        failure_reason=job.failure_reason,
+    )
+
+
+def _split(job: Job, prefix: str) -> dict[str, float]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in job.metrics.items()
+        if name.startswith(prefix)
+    }
+
+
+def _budget_verdict(plan: Plan, spent: int) -> Verdict:
+    comparator = plan.constraints.budget_comparator or Comparator.LE
+    return Verdict(
+        clause="budget_usd",
+        wanted=f"{comparator} {show_usd(plan.budget_micro)}",
+        measured=show_usd(spent),
+        verdict=_judge(compare(spent, comparator, plan.budget_micro)),
+    )
+
+
+def _time_verdict(plan: Plan, minutes: float) -> tuple[Verdict, ...]:
+    wanted = plan.constraints.max_minutes
+    if wanted is None:
+        return ()
+    comparator = plan.constraints.time_comparator or Comparator.LE
+    return (
+        Verdict(
+            clause="max_minutes",
+            wanted=f"{comparator} {wanted:g} min",
+            measured=f"{minutes:.2f} min",
+            verdict=_judge(compare(minutes, comparator, wanted)),
+        ),
+    )
+
+
+def _target_verdict(plan: Plan, best: Job | None) -> tuple[Verdict, ...]:
+    wanted = plan.constraints.target
+    if wanted is None:
+        return ()
+    metric = plan.constraints.metric or "f1"
+    comparator = plan.constraints.target_comparator or Comparator.GE
+    score = best.metrics.get(f"test_{metric}") if best else None
+    return (
+        Verdict(
+            clause="target",
+            wanted=f"{metric} {comparator} {wanted:g}",
+            measured="not measured" if score is None or best is None else _measured(best, metric),
+            verdict=Outcome.UNKNOWN
+            if score is None
+            else _judge(compare(score, comparator, wanted)),
+        ),
+    )
+
+
+def _measured(job: Job, metric: str) -> str:
+    text = f"{metric} {job.metrics[f'test_{metric}']:.4f}"
+    low, high = (job.metrics.get(f"test_{metric}_{end}") for end in ("low", "high"))
+    return text if low is None or high is None else f"{text} (95 %: {low:.4f}–{high:.4f})"
+
+
+def _target_met(plan: Plan, job: Job) -> bool:
+    verdicts = _target_verdict(plan, job)
+    return all(v.verdict is Outcome.PASS for v in verdicts)
+
+
+def _judge(holds: bool) -> Outcome:
+    return Outcome.PASS if holds else Outcome.FAIL

@@ -1,0 +1,198 @@
+"""The parser against a table of sentences, against random text, and at its edges."""
+
+import csv
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops.constraints import Comparator, Constraints, Intent, Parsed, parse
+
+ROWS = list(
+    csv.DictReader(
+        Path(__file__).with_name("sentences.csv").read_text(encoding="utf-8").splitlines(),
+        delimiter="|",
+        quoting=csv.QUOTE_NONE,
+    )
+)
+MISSION = (
+    "Train a Named Entity Recognition model on the ciER dataset. "
+    "Budget: $10, Time: 1 hour, F1 score > 85%"
+)
+TASKS = {
+    "ner": "token-classification",
+    "tc": "text-classification",
+    "qa": "question-answering",
+    "sum": "summarization",
+    "mt": "translation",
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["sentence"])
+def test_sentence(row: dict[str, str]):
+    assert described(parse(row["sentence"])) == set(row["expected"].split())
+
+
+def described(parsed: Parsed) -> set[str]:
+    """A `Parsed` in the short form of the table; what is absent there must be absent here."""
+    c = parsed.constraints
+    words = [str(parsed.intent)]
+    words += [short for short, task in TASKS.items() if task == c.task]
+    words += [f"usd{c.budget_comparator}{c.budget_usd}"] if c.budget_usd else []
+    words += [f"min{c.time_comparator}{c.max_minutes}"] if c.max_minutes else []
+    words += [f"{c.metric or 'target'}{c.target_comparator}{c.target}"] if c.target else []
+    words += [f"metric={c.metric}"] if c.metric and not c.target else []
+    named = {"ds": c.dataset, "model": c.model, "type": c.instance_type, "region": c.region}
+    words += [f"{key}={value}" for key, value in named.items() if value]
+    words += [] if c.spot is None else [f"spot={'yes' if c.spot else 'no'}"]
+    words += [f"problem={problem.clause}" for problem in parsed.problems]
+    words += [f"ref={','.join(parsed.refers_to_previous)}"] if parsed.refers_to_previous else []
+    words += [] if parsed.approve is None else ["yes" if parsed.approve else "no"]
+    return set(words)
+
+
+def test_table_is_broad():
+    german = [r for r in ROWS if re.search(r"[äöüß]|(?i:trainir?e)|Kosten|Hallo", r["sentence"])]
+    assert len(ROWS) - len(german) >= 150
+    assert len(german) >= 40
+    assert {row["expected"].split()[0] for row in ROWS} == {str(intent) for intent in Intent}
+
+
+def test_mission_sentence_as_json():
+    data = json.loads(parse(MISSION).model_dump_json())
+    assert data["intent"] == "train"
+    assert data["constraints"] == {
+        "task": "token-classification",
+        "dataset": "cier",
+        "budget_usd": "10.00",
+        "budget_comparator": "<=",
+        "max_minutes": 60,
+        "time_comparator": "<=",
+        "metric": "f1",
+        "target": 0.85,
+        "target_comparator": ">",
+        "model": None,
+        "instance_type": None,
+        "spot": None,
+        "region": None,
+    }
+    assert data["evidence"] == {
+        "task": "Named Entity Recognition",
+        "dataset": "ciER",
+        "budget_usd": "Budget: $10",
+        "max_minutes": "Time: 1 hour",
+        "target": "F1 score > 85%",
+        "metric": "F1",
+    }
+    assert data["problems"] == []
+
+
+def test_minutes_are_dumped_whole_when_whole():
+    assert '"max_minutes":60,' in parse("train on cier in 1 hour").model_dump_json()
+    assert '"max_minutes":1.5,' in parse("train on cier in 90 seconds").model_dump_json()
+
+
+def test_parsed_survives_its_json():
+    parsed = parse(MISSION)
+    assert Parsed.model_validate_json(parsed.model_dump_json()) == parsed
+
+
+def test_a_problem_says_clause_and_next_step():
+    (problem,) = parse("Train NER on cier for 10 Euro").problems
+    assert problem.model_dump() == {
+        "clause": "budget_usd",
+        "message": "'10 Euro' is not in US dollars; say the budget in dollars.",
+    }
+
+
+def test_conflict_names_both():
+    (problem,) = parse("Train NER on cier for $10 or $20").problems
+    assert "'$10'" in problem.message
+    assert "'$20'" in problem.message
+
+
+def test_default_metric_shows_the_words_of_the_target():
+    assert parse("Train NER on cier, at least 85%").evidence["metric"] == "at least 85%"
+
+
+def test_a_budget_finer_than_a_micro_dollar_rounds_down():
+    assert parse("train on cier for $0.0000019").constraints.budget_usd == "0.000001"
+    assert parse("train on cier for $0.0000001").constraints.budget_usd is None
+
+
+def test_nothing_said_is_nothing_found():
+    parsed = parse("")
+    assert parsed == Parsed(intent=Intent.OTHER, constraints=Constraints(), evidence={})
+
+
+@pytest.mark.parametrize("row", ROWS[::3], ids=lambda row: row["sentence"])
+def test_case_and_white_space_change_nothing(row: dict[str, str]):
+    sentence = row["sentence"]
+    expected = described(parse(sentence))
+    for variant in (
+        sentence.upper(),
+        sentence.lower(),
+        sentence.replace(" ", "  \n"),
+        f"\t{sentence} \u00a0",
+    ):
+        assert described(parse(variant)) == expected, variant
+
+
+FRAGMENTS = st.sampled_from(
+    "train NER on cier the dataset $ 10 - -5 % 85 F1 > < >= at least no not more than hour h min "
+    "½ and to between , . : budget time half an spot g5.xlarge € cents it that ? ! / 1h30 \u200b ß İ"
+    " k 0 1.500,50 1,2,3 .5 ml. us-west-2 höchstens nicht Stunde auf dem , no , actually".split(
+        " "
+    )
+)
+TEXTS = st.one_of(
+    st.text(max_size=5000),
+    st.lists(FRAGMENTS, max_size=60).map(" ".join),
+    st.lists(FRAGMENTS).map("".join),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_any_text_gives_consistent_clauses(text: str):
+    parsed = parse(text)
+    values = parsed.constraints.model_dump(exclude_none=True)
+    said = {name for name in values if not name.endswith("_comparator")}
+    assert said == set(parsed.evidence)
+    assert all(words and words in text for words in parsed.evidence.values())
+    assert parsed == parse(text)
+    c = parsed.constraints
+    assert c.target is None or 0 < c.target <= 1
+    assert c.max_minutes is None or c.max_minutes > 0
+    assert c.budget_usd is None or 0 < Decimal(c.budget_usd) <= 10**9
+    assert c.budget_comparator in (None, Comparator.LT, Comparator.LE)
+    assert c.target_comparator in (None, Comparator.GT, Comparator.GE)
+
+
+@given(
+    st.integers(1, 10**7), st.sampled_from(("${}", "{} dollars", "USD {}", "{} $", "at most ${}"))
+)
+def test_cents_are_read_exactly(cents: int, form: str):
+    amount = f"{Decimal(cents) / 100:.2f}"
+    parsed = parse(f"Train NER on cier, {form.format(amount)}, F1 > 85%")
+    assert Decimal(parsed.constraints.budget_usd or 0) == Decimal(amount)
+
+
+@given(st.integers(1, 600), st.sampled_from(("{} minutes", "{}m", "{} min", "{} Minuten")))
+def test_minutes_are_read_exactly(minutes: int, form: str):
+    parsed = parse(f"Train NER on cier in {form.format(minutes)}")
+    assert parsed.constraints.max_minutes == minutes
+
+
+PIECES = "$|-|a/|F1 > |on cier |a half |how train cost |NER, cier |$1 actually |-daten|start |don't spend "
+
+
+@pytest.mark.parametrize("piece", PIECES.split("|"))
+def test_a_hundred_thousand_characters_are_read(piece: str):
+    """Anything quadratic would run for minutes here."""
+    text = f"$1 how {piece * 100_000}"[:100_000]
+    assert isinstance(parse(text), Parsed)
