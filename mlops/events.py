@@ -72,5 +72,5 @@ def verify(events: Iterable[Event]) -> int | None:
 
 def _digest(previous: str, event: Event) -> str:
     body = event.model_dump(mode="json", exclude={"hash"})
-    text = previous + json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = previous + json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

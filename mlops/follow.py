@@ -26,7 +26,9 @@ def next_move(plan: Plan, jobs: Sequence[Job]) -> Move:
     if last.state is JobState.COMPLETED and meets_target(last, plan.constraints):
         return Move(stage=None, why="the validation score meets the target")
     if last.stage < len(plan.stages):
-        return Move(stage=last.stage + 1, why="the validation score misses the target")
+        failed = last.state is JobState.FAILED
+        why = "the job failed" if failed else "the validation score misses the target"
+        return Move(stage=last.stage + 1, why=why)
     return Move(stage=None, why="no further stage fits the plan")
 
 

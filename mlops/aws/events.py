@@ -136,7 +136,7 @@ def _writes(event: Event, head: Head, once: str | None) -> list[dict[str, Any]]:
         "turn": event.turn,
         "kind": event.kind,
         "at": event.at.isoformat(),
-        "data": json.dumps(event.data, ensure_ascii=False),
+        "data": json.dumps(event.data),
         "hash": event.hash,
     }
     writes: list[dict[str, Any]] = [advance, {"Put": {"TableName": EVENTS, "Item": item}}]
