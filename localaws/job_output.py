@@ -1,0 +1,112 @@
+"""What a training job prints: lines to CloudWatch Logs, values of its metric regexes to CloudWatch."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from localaws.job_process import Use
+from localaws.job_records import Record
+from localaws.script_mode import HOST
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+BATCH_SECONDS = 0.2
+_MAX_BATCH_LINES = 5000
+_MAX_LINE_CHARS = 200_000
+_MAX_SCANNED_CHARS = 2_000
+"""A regex of the request runs over each line; a bound on the line bounds most of its cost."""
+
+LogEvents = list[tuple[int, str]]
+
+
+class LogSink(Protocol):
+    """The store of CloudWatch Logs: group and stream are made where absent."""
+
+    def append(self, group: str, stream: str, events: LogEvents) -> None: ...
+
+
+PutPoints = Callable[[str, list[tuple[str, dict[str, str], float, datetime]]], None]
+"""(namespace, [(metric, dimensions, value, at)])"""
+
+
+class JobOutput:
+    """Collects bytes, writes lines and points in batches, and remembers each metric's last value."""
+
+    def __init__(self, record: Record, logs: LogSink, put_points: PutPoints):
+        self._name = record["TrainingJobName"]
+        self._stream = f"{self._name}/{HOST}-{int(time.time())}"
+        self._logs = logs
+        self._put_points = put_points
+        definitions = record["AlgorithmSpecification"].get("MetricDefinitions") or []
+        self._patterns = [(d["Name"], re.compile(d["Regex"])) for d in definitions]
+        self._rest = b""
+        self._events: LogEvents = []
+        self._points: list[tuple[str, dict[str, str], float, datetime]] = []
+        self._flushed = time.monotonic()
+        self.last: dict[str, tuple[float, datetime]] = {}
+
+    def write(self, chunk: bytes) -> None:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > _MAX_LINE_CHARS:
+            lines, self._rest = [*lines, self._rest], b""
+        self._take(lines)
+        if self._is_due():
+            self.flush()
+
+    def add_use(self, use: Use) -> None:
+        now, dimensions = datetime.now(UTC), {"Host": f"{self._name}/{HOST}"}
+        self._points.append(("CPUUtilization", dimensions, use.cpu_percent, now))
+        self._points.append(("MemoryUtilization", dimensions, use.memory_percent, now))
+
+    def close(self) -> None:
+        self._take([self._rest] if self._rest else [])
+        self._rest = b""
+        self.flush()
+
+    def flush(self) -> None:
+        self._flushed = time.monotonic()
+        events, self._events = self._events, []
+        points, self._points = self._points, []
+        if events:
+            self._logs.append(GROUP, self._stream, events)
+        if points:
+            self._put_points(NAMESPACE, points)
+
+    def final_metrics(self) -> list[dict[str, Any]]:
+        return [
+            {"MetricName": name, "Value": value, "Timestamp": at}
+            for name, (value, at) in self.last.items()
+        ]
+
+    def _is_due(self) -> bool:
+        late = time.monotonic() - self._flushed >= BATCH_SECONDS
+        return late or len(self._events) >= _MAX_BATCH_LINES
+
+    def _take(self, lines: Iterable[bytes]) -> None:
+        now = datetime.now(UTC)
+        milliseconds = int(now.timestamp() * 1000)
+        for raw in lines:
+            line = raw.decode(errors="replace").rstrip("\r")[:_MAX_LINE_CHARS]
+            if not line:
+                continue
+            self._events.append((milliseconds, line))
+            self._scan(line[:_MAX_SCANNED_CHARS], now)
+
+    def _scan(self, line: str, now: datetime) -> None:
+        for name, pattern in self._patterns:
+            for found in pattern.finditer(line):
+                value = _number(found.group(1))
+                if value is not None:
+                    self._points.append((name, {"TrainingJobName": self._name}, value, now))
+                    self.last[name] = (value, now)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

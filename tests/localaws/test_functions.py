@@ -1,0 +1,286 @@
+"""Lambda through boto3: life of a function, warm and cold calls, errors, limits, retries."""
+
+import base64
+import io
+import json
+import threading
+import time
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localaws.functions import Functions
+from localaws.home import aws_environment, internal_environment
+from localaws.server import Server
+from localaws.store import Store
+from localaws.wire import create_app
+
+ROLE = "arn:aws:iam::000000000000:role/lambda"
+
+
+class Stack:
+    """One store, one Lambda service behind a server, and what the functions printed."""
+
+    def __init__(self, home: Path):
+        self.store = Store(home)
+        self.logs: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.functions = Functions(
+            self.store,
+            self._write_log,
+            lambda: internal_environment(self.server.endpoint),
+            retry_seconds=(0.0, 0.0),
+        )
+        self.server = Server(create_app([self.functions], _no_s3))
+        self.server.start()
+        environ = aws_environment(self.server.endpoint)
+        self.client = boto3.client(
+            "lambda",
+            endpoint_url=self.server.endpoint,
+            region_name=environ["AWS_DEFAULT_REGION"],
+            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def create(self, name: str, source: str, timeout: int = 10, **more: Any) -> None:
+        self.client.create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role=ROLE,
+            Handler=f"{name}.lambda_handler",
+            Code={"ZipFile": packed(**{f"{name}.py": source})},
+            Timeout=timeout,
+            **more,
+        )
+
+    def call(self, name: str, event: Any = None, **more: Any) -> tuple[Any, str | None]:
+        answer = self.client.invoke(FunctionName=name, Payload=json.dumps(event), **more)
+        return json.loads(answer["Payload"].read() or b"null"), answer.get("FunctionError")
+
+    def printed(self, name: str) -> str:
+        return "\n".join(
+            line for (group, _), lines in self.logs.items() if name in group for line in lines
+        )
+
+    def close(self) -> None:
+        self.functions.close()
+        self.server.stop()
+        self.store.close()
+
+    def _write_log(self, group: str, stream: str, events: list[tuple[int, str]]) -> None:
+        self.logs[group, stream] += [line for _, line in events]
+
+
+async def _no_s3(_: Request) -> Response:
+    return Response(status_code=501)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("functions"))
+    stack.functions.start()
+    yield stack
+    stack.close()
+
+
+def packed(**files: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 8) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "did not happen in time"
+        threading.Event().wait(0.01)
+    return found
+
+
+def test_runs_the_uploaded_code_and_keeps_it_warm(stack: Stack):
+    stack.create(
+        "counter",
+        "import os\ncalls = 0\ndef lambda_handler(event, context):\n"
+        "    global calls\n    calls += 1\n    print('hello', event['name'])\n"
+        "    return {'calls': calls, 'pid': os.getpid(), 'ä': 'ü'}\n",
+    )
+    first, error = stack.call("counter", {"name": "Ada"})
+    second, _ = stack.call("counter", {"name": "Bob"})
+    assert error is None
+    assert (first["calls"], second["calls"]) == (1, 2)
+    assert first["pid"] == second["pid"]
+    assert first["ä"] == "ü"
+    eventually(lambda: "hello Bob" in stack.printed("counter"))
+    assert "REPORT RequestId" in eventually(lambda: stack.printed("counter"))
+
+
+def test_context_carries_what_the_caller_sent(stack: Stack):
+    stack.create(
+        "context",
+        "def lambda_handler(event, context):\n"
+        "    return [context.client_context.custom['bedrockAgentCoreToolName'],\n"
+        "            context.function_name, context.memory_limit_in_mb,\n"
+        "            0 < context.get_remaining_time_in_millis() <= 10000,\n"
+        "            context.invoked_function_arn, len(context.aws_request_id)]\n",
+        MemorySize=256,
+    )
+    sent = json.dumps({"custom": {"bedrockAgentCoreToolName": "t___plan"}}).encode()
+    result, _ = stack.call("context", {}, ClientContext=base64.b64encode(sent).decode())
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:context"
+    assert result == ["t___plan", "context", "256", True, arn, 36]
+
+
+def test_exception_is_unhandled_with_type_message_and_trace(stack: Stack):
+    stack.create(
+        "broken", "def lambda_handler(event, context):\n    raise ValueError('no luck')\n"
+    )
+    body, error = stack.call("broken")
+    assert error == "Unhandled"
+    assert (body["errorType"], body["errorMessage"]) == ("ValueError", "no luck")
+    assert "broken.py" in body["stackTrace"][0]
+    eventually(lambda: "no luck" in stack.printed("broken"))
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "error_type"),
+    [
+        ("noimport", "import pandas\ndef lambda_handler(e, c): return 1\n", "ImportModuleError"),
+        ("exits", "import os\ndef lambda_handler(e, c): os._exit(3)\n", "Runtime.ExitError"),
+        ("unsayable", "def lambda_handler(e, c): return {1, 2}\n", "Runtime.MarshalError"),
+        ("greedy", "def lambda_handler(e, c): return len(bytearray(10**9))\n", "MemoryError"),
+    ],
+)
+def test_other_ways_to_fail(stack: Stack, name: str, source: str, error_type: str):
+    stack.create(name, source)
+    body, error = stack.call(name)
+    assert error == "Unhandled"
+    assert body["errorType"].endswith(error_type)
+
+
+def test_timeout_kills_and_the_next_call_works(stack: Stack):
+    stack.create(
+        "slow",
+        "import threading\ndef lambda_handler(event, context):\n"
+        "    threading.Event().wait(event)\n    return 'done'\n",
+        timeout=1,
+    )
+    body, error = stack.call("slow", 30)
+    assert error == "Unhandled"
+    assert "Task timed out after 1.00 seconds" in body["errorMessage"]
+    assert stack.call("slow", 0) == ("done", None)
+
+
+def test_function_calls_back_into_the_server_and_sees_a_clean_environment(stack: Stack):
+    stack.create(
+        "back",
+        "import boto3, os, sys\ndef lambda_handler(event, context):\n"
+        "    names = [f['FunctionName'] for f in boto3.client('lambda').list_functions()['Functions']]\n"
+        "    return {'names': names, 'secret': os.environ.get('PYTEST_CURRENT_TEST'),\n"
+        "            'ours': os.environ['MINE'], 'path': sys.path}\n",
+        Environment={"Variables": {"MINE": "1"}},
+    )
+    result, error = stack.call("back")
+    assert error is None
+    assert "back" in result["names"]
+    assert result["secret"] is None
+    assert result["ours"] == "1"
+    assert not any("site-packages" in path for path in result["path"])
+
+
+def test_parallel_calls_use_several_children(stack: Stack):
+    stack.create(
+        "parallel",
+        "import os, threading\ndef lambda_handler(event, context):\n"
+        "    threading.Event().wait(0.3)\n    return os.getpid()\n",
+    )
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(stack.call("parallel")[0])) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert 2 <= len(set(found)) <= 4
+
+
+def test_update_replaces_code_and_configuration(stack: Stack):
+    stack.create("versioned", "def lambda_handler(event, context): return 1\n")
+    before = stack.client.get_function_configuration(FunctionName="versioned")
+    assert stack.call("versioned")[0] == 1
+    stack.client.update_function_code(
+        FunctionName="versioned",
+        ZipFile=packed(
+            **{"versioned.py": "def lambda_handler(e, c): return [2, c.memory_limit_in_mb]\n"}
+        ),
+    )
+    stack.client.update_function_configuration(FunctionName="versioned", MemorySize=300)
+    after = stack.client.get_function(FunctionName="versioned")["Configuration"]
+    assert stack.call("versioned")[0] == [2, "300"]
+    assert before["CodeSha256"] != after["CodeSha256"]
+    stack.client.delete_function(FunctionName="versioned")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        stack.call("versioned")
+
+
+def test_refusals(stack: Stack):
+    stack.create("once", "def lambda_handler(event, context): return 1\n")
+    with pytest.raises(ClientError, match="ResourceConflictException"):
+        stack.create("once", "x = 1\n")
+    with pytest.raises(ClientError, match="InvalidRequestContentException"):
+        stack.client.invoke(FunctionName="once", Payload=b"{not json")
+    with pytest.raises(ClientError, match="Could not unzip"):
+        stack.client.update_function_code(FunctionName="once", ZipFile=b"not a zip")
+    dry = stack.client.invoke(FunctionName="once", InvocationType="DryRun")
+    assert dry["StatusCode"] == 204
+
+
+def test_event_is_accepted_at_once_and_retried_twice(stack: Stack, tmp_path: Path):
+    notes = tmp_path / "notes"
+    stack.create(
+        "flaky",
+        "def lambda_handler(event, context):\n"
+        "    with open(event['notes'], 'a') as f: f.write(context.aws_request_id + '\\n')\n"
+        "    if len(open(event['notes']).readlines()) < event['good_try']: raise OSError('later')\n",
+    )
+    event = json.dumps({"notes": str(notes), "good_try": 3})
+    answer = stack.client.invoke(FunctionName="flaky", InvocationType="Event", Payload=event)
+    assert answer["StatusCode"] == 202
+    eventually(lambda: notes.exists() and len(notes.read_text().splitlines()) == 3)
+    eventually(lambda: stack.functions.pending() == 0)
+    assert len(set(notes.read_text().splitlines())) == 1
+
+    hopeless = json.dumps({"notes": str(notes), "good_try": 99})
+    stack.client.invoke(FunctionName="flaky", InvocationType="Event", Payload=hopeless)
+    eventually(lambda: stack.functions.pending() == 0)
+    assert len(notes.read_text().splitlines()) == 6
+
+
+def test_queued_event_and_function_survive_a_restart(tmp_path: Path):
+    notes = tmp_path / "notes"
+    first = Stack(tmp_path / "home")
+    first.create(
+        "durable", "def lambda_handler(event, context): open(event, 'w').write('delivered')\n"
+    )
+    first.functions.enqueue("durable", str(notes))
+    first.close()
+    second = Stack(tmp_path / "home")
+    try:
+        assert second.functions.pending() == 1
+        second.functions.start()
+        eventually(lambda: second.functions.pending() == 0)
+        assert notes.read_text() == "delivered"
+    finally:
+        second.close()

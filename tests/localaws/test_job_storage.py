@@ -1,0 +1,122 @@
+"""Keys to files and back; archives that try to escape."""
+
+import io
+import tarfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localaws.job_storage import (
+    CheckpointSync,
+    Location,
+    StorageError,
+    download_code,
+    download_prefix,
+    upload_folder,
+)
+
+
+class Bucket:
+    """Stands for an S3 client with one bucket in memory."""
+
+    def __init__(self, **objects: bytes):
+        self.objects = objects
+
+    def get_paginator(self, _: str) -> "Bucket":
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+        return [{"Contents": [{"Key": k} for k in sorted(self.objects) if k.startswith(Prefix)]}]
+
+    def download_file(self, bucket: str, key: str, path: str, Config: Any) -> None:
+        Path(path).write_bytes(self.objects[key])
+
+    def upload_file(self, path: str, bucket: str, key: str, Config: Any) -> None:
+        self.objects[key] = Path(path).read_bytes()
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        del self.objects[Key]
+
+
+def bucket(**objects: bytes) -> Bucket:
+    return Bucket(**objects)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("s3://b/data/set/", {"train.tsv", "sub/dev.tsv"}),
+        ("s3://b/data/set", {"train.tsv", "sub/dev.tsv", "settings.json"}),
+        ("s3://b/data/set/train.tsv", {"train.tsv"}),
+        ("s3://b/none/", set()),
+    ],
+)
+def test_objects_keep_their_path_below_the_prefix(tmp_path: Path, uri: str, expected: set[str]):
+    keys = ("data/set/train.tsv", "data/set/sub/dev.tsv", "data/settings.json", "data/set/")
+    s3 = bucket(**dict.fromkeys(keys, b"x"))
+    count = download_prefix(s3, uri, tmp_path / "in", threading.Event())
+    assert set(files(tmp_path / "in")) == expected
+    assert count == len(expected)
+
+
+def test_a_key_that_climbs_out_is_refused(tmp_path: Path):
+    s3 = bucket(**{"data/../../evil": b"x"})
+    with pytest.raises(StorageError, match="does not name a file"):
+        download_prefix(s3, "s3://b/data/", tmp_path / "in", threading.Event())
+    assert not (tmp_path / "evil").exists()
+
+
+def archive(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, link
+        tar.addfile(info, io.BytesIO())
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [archive("../evil.py"), archive("link", tarfile.SYMTYPE, "/etc/passwd"), b"not an archive"],
+)
+def test_a_bad_source_archive_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "code").mkdir()
+    s3 = bucket(**{"code.tar.gz": content})
+    with pytest.raises(StorageError, match="not a source archive"):
+        download_code(s3, "s3://b/code.tar.gz", tmp_path / "code", tmp_path)
+    assert files(tmp_path) == {}
+
+
+def test_a_folder_is_packed_flat_and_an_empty_one_is_not(tmp_path: Path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    s3, to = bucket(), Location.of("s3://b/final/model.tar.gz")
+    assert not upload_folder(s3, folder, to, tmp_path)
+    (folder / "a.txt").write_text("a")
+    assert upload_folder(s3, folder, to, tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(s3.objects["final/model.tar.gz"])) as tar:
+        assert tar.getnames() == ["a.txt"]
+
+
+def test_checkpoints_follow_both_ways(tmp_path: Path):
+    s3 = bucket(**{"check/old": b"1"})
+    sync = CheckpointSync(s3, Location.of("s3://b/check"), tmp_path)
+    sync.restore(threading.Event())
+    assert files(tmp_path) == {"old": b"1"}
+    (tmp_path / "new").write_bytes(b"22")
+    (tmp_path / "old").unlink()
+    sync.push()
+    assert s3.objects == {"check/new": b"22"}
+
+
+@pytest.mark.parametrize("uri", ["http://x/y", "b/k", "s3://"])
+def test_what_is_no_address_is_refused(uri: str):
+    with pytest.raises(StorageError, match="not an s3:// address"):
+        Location.of(uri)
