@@ -29,28 +29,35 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     region: str = "us-east-1"
-    endpoint_url: str | None = Field(None, description="None means AWS itself")
-    prefix: str = Field("llmops", description="bucket name prefix")
+    endpoint_url: str | None = Field(default=None, description="None means AWS itself")
+    prefix: str = Field(default="llmops", description="bucket name prefix")
     role_arn: str = "arn:aws:iam::000000000000:role/llmops-training"
     training_image: str = (
         "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.8.0-cpu-py312"
     )
-    training_archive_uri: str = Field("", description="sourcedir.tar.gz of the training script")
-    billed_overhead_seconds: int = Field(
-        300, ge=0, description="billed start-up and upload around the training loop"
+    training_archive_uri: str = Field(
+        default="", description="sourcedir.tar.gz of the training script"
     )
-    startup_seconds: int = Field(240, ge=0, description="wait for an instance, not billed")
-    engines: tuple[str, ...] = Field(("crf",), description="engines that this back end can run")
-    sandbox: bool = Field(False, description="metered at list price, not billed")
+    billed_overhead_seconds: int = Field(
+        default=300, ge=0, description="billed start-up and upload around the training loop"
+    )
+    startup_seconds: int = Field(default=240, ge=0, description="wait for an instance, not billed")
+    engines: tuple[str, ...] = Field(
+        default=("crf",), description="engines that this back end can run"
+    )
+    sandbox: bool = Field(default=False, description="metered at list price, not billed")
     person: str = "local"
     monthly_limit_usd: Annotated[str, AfterValidator(_limit)] = "50"
-    price_max_age_days: int = Field(180, ge=0)
+    price_max_age_days: int = Field(default=180, ge=0)
     bedrock_model_id: str = "global.anthropic.claude-sonnet-5-5"
     gateway_id: str = LOCAL_GATEWAY_ID
     use_gateway: bool = True
-    react: bool = Field(True, description="False: the deterministic policy answers, no model")
+    react: bool = Field(
+        default=True, description="False: the deterministic policy answers, no model"
+    )
     launch_within_stated_budget: bool = Field(
-        False, description="standing approval: launch when the ceiling fits the stated budget"
+        default=False,
+        description="standing approval: launch when the ceiling fits the stated budget",
     )
 
     @property

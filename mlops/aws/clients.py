@@ -31,7 +31,7 @@ class Aws:
 
     def __init__(self, settings: Settings, session: Any = None):
         self.settings = settings
-        self._session: Any = session or boto3.Session(region_name=settings.region)
+        self.session: Any = session or boto3.Session(region_name=settings.region)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -58,13 +58,25 @@ class Aws:
             "config": _CONFIG,
         }
         if service == "dynamodb":
-            return self._session.resource(service, **options).meta.client
-        return self._session.client(service, **options)
+            return self.session.resource(service, **options).meta.client
+        return self.session.client(service, **options)
 
 
 def error_code(error: ClientError) -> str:
     """AWS's own code, such as "ResourceInUse"."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def cancellation_reasons(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled, one code per write ("None": that one was fine)."""
+    return [str(r.get("Code")) for r in error.response.get("CancellationReasons", [])]
+
+
+def is_uncertain(error: Exception) -> bool:
+    """Perhaps AWS carried the request out: there was no answer, or it failed inside."""
+    if not isinstance(error, ClientError):
+        return True
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
 
 
 def translate(error: Exception) -> OpsError:

@@ -1,0 +1,192 @@
+"""The rules between thinking and acting: which asked-for calls may be made, with what arguments, and who is asked first.
+
+A model's output is judged here as anybody's: nothing in it can raise a budget or skip an approval.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from agent.bedrock import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
+from agent.messages import size
+from agent.ports import Ports
+from agent.state import State, Update
+from mlops.approvals import require
+from mlops.constraints import Intent
+from mlops.errors import Alternative, OpsError, RefusedError, RequestError
+from mlops.events import EventKind
+from mlops.money import to_cents
+from mlops.plan import Plan
+from mlops.tools import ToolSpec
+
+MAX_CALLS = 30
+MAX_SAME_CALLS = 2
+STANDING_RULE = "standing rule"
+
+Call = dict[str, Any]
+
+
+class _Verdict(NamedTuple):
+    """The call as it may be made, and the plan that a person must approve before."""
+
+    call: Call
+    asks_for: Plan | None = None
+
+
+class Gate:
+    """Judges the calls of one step."""
+
+    def __init__(self, ports: Ports):
+        self._ports = ports
+        self._tools = {spec.name: spec for spec in ports.gateway.list_tools()}
+
+    def judge(self, state: State) -> Update:
+        """Allowed calls, refusals as results, and the plan that waits for approval."""
+        seen = dict(state["seen"])
+        calls: list[Call] = []
+        refused: list[dict[str, Any]] = []
+        asked: list[Plan] = []
+        for number, call in enumerate(state["calls"], state["calls_made"] + 1):
+            try:
+                verdict = self._check(state, call, number, seen, spending=self._spends(calls))
+            except OpsError as error:
+                refused.append(self._refuse(state, call, error))
+                continue
+            calls.append(verdict.call)
+            asked += [verdict.asks_for] if verdict.asks_for else []
+        for plan in asked:
+            self._ask(state, plan)
+        return {
+            "calls": calls,
+            "results": refused,
+            "asking": asked[0].plan_id if asked else "",
+            "calls_made": state["calls_made"] + len(state["calls"]),
+            "refusals": state["refusals"] + len(refused),
+            "seen": seen,
+        }
+
+    def _spends(self, calls: list[Call]) -> bool:
+        return any(self._tools[call["tool"]].spends for call in calls)
+
+    def _check(
+        self, state: State, call: Call, number: int, seen: dict[str, int], spending: bool
+    ) -> _Verdict:
+        if number > MAX_CALLS:
+            raise RequestError("too_many_calls", f"A turn has at most {MAX_CALLS} tool calls.")
+        spec = self._tools.get(call["tool"])
+        if spec is None:
+            known = ", ".join(sorted(self._tools))
+            raise RequestError("unknown_tool", f"There is no such tool. There are: {known}.")
+        own = _own_arguments(spec, call["arguments"])
+        _check_repeats(spec, own, seen)
+        if not spec.spends:
+            return _Verdict(self._complete(state, spec, call, own, max_cost_cents=0))
+        if spending:
+            raise RefusedError("one_launch", "Only one plan can be launched at a time.")
+        spec.read(own)
+        plan = self._plan(state, own["plan_id"])
+        cents = to_cents(plan.ceiling_micro)
+        allowed = self._complete(state, spec, call, own, max_cost_cents=cents)
+        return _Verdict(allowed, None if self._is_approved(state, plan) else plan)
+
+    def _complete(
+        self, state: State, spec: ToolSpec, call: Call, own: Mapping[str, Any], max_cost_cents: int
+    ) -> Call:
+        """The call with what only code may say; RequestError when the whole does not fit."""
+        known = {
+            "constraints": state["parsed"].get("constraints", {}),
+            "session_id": state["session_id"],
+            "turn": state["turn"],
+            "person": state["person"],
+            "max_cost_cents": max_cost_cents,
+        }
+        arguments = {**own, **{name: known[name] for name in sorted(spec.injected)}}
+        spec.read(arguments)
+        return {"id": call["id"], "tool": spec.name, "arguments": arguments}
+
+    def _plan(self, state: State, plan_id: str) -> Plan:
+        """Only what was planned in this session, for this person, and was asked for."""
+        plan = self._ports.plans.get(plan_id)
+        if plan.session_id != state["session_id"] or plan.person != state["person"]:
+            raise RefusedError("other_session", "This plan was not made in this conversation.")
+        if not state["launch"] and state["parsed"].get("intent") == Intent.ESTIMATE:
+            raise RefusedError(
+                "not_asked", "Only an estimate was asked for.", (_approve(plan.plan_id),)
+            )
+        return plan
+
+    def _is_approved(self, state: State, plan: Plan) -> bool:
+        """True when a person approved it; RefusedError when they declined or it was run."""
+        approval = self._ports.plans.approval(plan.plan_id)
+        if approval is not None:
+            require(approval, plan.plan_id, plan.ceiling_micro)
+            return True
+        if not self._rule_applies(state, plan):
+            return False
+        self._ports.plans.approve(plan, STANDING_RULE, self._ports.clock())
+        data = {**approval_data(plan, "approved"), "by": STANDING_RULE}
+        key = f"approved#{plan.plan_id}"
+        self._ports.journal.note(state, EventKind.APPROVAL, data, key)
+        return True
+
+    def _rule_applies(self, state: State, plan: Plan) -> bool:
+        """The person's standing rule: launch without asking what fits the budget they stated."""
+        return (
+            self._ports.settings.launch_within_stated_budget
+            and state["parsed"].get("intent") == Intent.TRAIN
+            and plan.turn == state["turn"]
+            and plan.budget_usd is not None
+            and plan.ceiling_micro <= plan.budget_micro
+        )
+
+    def _ask(self, state: State, plan: Plan) -> None:
+        key = f"waiting#{state['leg']}#{plan.plan_id}"
+        self._ports.journal.note(state, EventKind.APPROVAL, approval_data(plan, "waiting"), key)
+
+    def _refuse(self, state: State, call: Call, error: OpsError) -> dict[str, Any]:
+        """The refusal as a result that the model sees and the log keeps."""
+        journal = self._ports.journal
+        about = {"call_id": call["id"], "tool": str(call["tool"])[:80]}
+        shown = {**about, "arguments": _showable(call["arguments"])}
+        journal.note(state, EventKind.TOOL_CALL, shown, f"call#{state['leg']}#{call['id']}")
+        result = {**about, "ok": False, "error": error.as_data()}
+        journal.note(state, EventKind.TOOL_RESULT, result, f"result#{state['leg']}#{call['id']}")
+        return {"id": call["id"], "tool": about["tool"], "ok": False, "data": error.as_data()}
+
+
+def approval_data(plan: Plan, status: str) -> dict[str, Any]:
+    return {
+        "plan_id": plan.plan_id,
+        "status": status,
+        "ceiling_usd": plan.ceiling_usd,
+        "budget_usd": plan.budget_usd,
+    }
+
+
+def _own_arguments(spec: ToolSpec, arguments: Any) -> dict[str, Any]:
+    """What a model may say; what it says of fields that code sets is dropped."""
+    if not isinstance(arguments, dict):
+        raise RequestError("bad_arguments", f"{spec.name}: the arguments must be an object.")
+    if UNREADABLE in arguments:
+        raise RequestError("bad_arguments", f"{spec.name}: {arguments[UNREADABLE]}.")
+    if size(arguments) > MAX_ARGUMENT_CHARS:
+        raise RequestError("bad_arguments", f"{spec.name}: {too_long(size(arguments))}.")
+    return {name: value for name, value in arguments.items() if name not in spec.injected}
+
+
+def _check_repeats(spec: ToolSpec, own: Mapping[str, Any], seen: dict[str, int]) -> None:
+    mark = json.dumps([spec.name, own], sort_keys=True, default=str)
+    seen[mark] = seen.get(mark, 0) + 1
+    if seen[mark] > MAX_SAME_CALLS:
+        raise RequestError(
+            "repeated_call", f"{spec.name} was called with the same arguments twice already."
+        )
+
+
+def _showable(arguments: Any) -> Any:
+    length = size(arguments)
+    return arguments if length <= MAX_ARGUMENT_CHARS else {UNREADABLE: too_long(length)}
+
+
+def _approve(plan_id: str) -> Alternative:
+    return Alternative(kind="approve", message=f"Approve it: llmops approve {plan_id}")

@@ -1,0 +1,90 @@
+"""Which sessions this process may write to: leases claimed for a turn, renewed by a heartbeat, given back."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from mlops.aws.sessions import Sessions
+from mlops.errors import Alternative, OpsError, RefusedError
+
+HEARTBEAT_SECONDS = 5.0
+# A turn writes `done` just before it gives its lease back: who answers that at once waits so long.
+_CLAIM_ATTEMPTS = 6
+_CLAIM_PAUSE_SECONDS = 0.05
+
+_LOG = logging.getLogger(__name__)
+
+
+class Leases:
+    """One heartbeat thread for all running turns of the process."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        person: str,
+        clock: Callable[[], datetime],
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ):
+        self._sessions = sessions
+        self._person = person
+        self._clock = clock
+        self._heartbeat_seconds = heartbeat_seconds
+        self._held: dict[str, _Lease] = {}
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="turn-leases", daemon=True)
+        self._thread.start()
+
+    def claim(self, session_id: str, turn: str, text: str, owner: str) -> None:
+        """RefusedError when another turn of the session is running."""
+        for attempt in range(_CLAIM_ATTEMPTS):
+            if self._claim(session_id, turn, text, owner):
+                self._held[session_id] = _Lease(owner, turn)
+                return
+            if attempt < _CLAIM_ATTEMPTS - 1:
+                time.sleep(_CLAIM_PAUSE_SECONDS)
+        raise RefusedError(
+            "turn_running",
+            "This conversation is still busy with the last request.",
+            (Alternative(kind="wait", message="Wait for its answer, or open another one"),),
+        )
+
+    def held(self, session_id: str, turn: str) -> bool:
+        lease = self._held.get(session_id)
+        return lease is not None and lease.turn == turn
+
+    def release(self, session_id: str, turn: str) -> None:
+        if self.held(session_id, turn):
+            self._sessions.release(session_id, self._held.pop(session_id).owner)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _claim(self, session_id: str, turn: str, text: str, owner: str) -> bool:
+        """Not even a lease that ran out while this process slept: its turn still runs here."""
+        if session_id in self._held:
+            return False
+        now = self._clock()
+        return self._sessions.claim(session_id, self._person, turn, text, owner, now)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(self._heartbeat_seconds):
+            for session_id, lease in list(self._held.items()):
+                self._renew(session_id, lease)
+
+    def _renew(self, session_id: str, lease: "_Lease") -> None:
+        try:
+            ours = self._sessions.renew(session_id, lease.owner, self._clock())
+        except OpsError as error:
+            _LOG.warning("lease of %s not renewed: %s", session_id, error.message)
+            return
+        if not ours and self._held.get(session_id) == lease:
+            self._held.pop(session_id, None)
+
+
+class _Lease(NamedTuple):
+    owner: str
+    turn: str

@@ -1,0 +1,190 @@
+"""What a dead or robbed process leaves: leases, orphans taken over, checkpoints read by another one."""
+
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+from agent.checkpoints import open_saver
+from agent.leases import Leases
+from mlops.aws.sessions import LEASE, Sessions
+from tests.agent.fakes import NOW, PLAN, TRAIN, ScriptedModel, calls, launch_latest, says
+from tests.agent.world import PATIENCE_SECONDS, World, clock, kinds, last, plan_id
+
+
+def test_a_turn_that_lost_its_lease_writes_no_more(world: World):
+    def robbed(messages: Any) -> dict[str, Any]:
+        turns._leases._held.clear()
+        return says("Too late.")
+
+    turns = world.turns(robbed)
+    events = world.ask(turns, "Is there anything new?")
+    assert kinds(events) == ["user"]
+
+
+def test_the_heartbeat_renews_and_notices_a_loss(world: World):
+    sessions = Sessions(world.aws)
+    ticks = iter(range(1000))
+    leases = Leases(
+        sessions, "local", lambda: NOW + timedelta(seconds=next(ticks)), heartbeat_seconds=0.01
+    )
+    leases.claim(world.session, "turn-1", "text", "me")
+    first = sessions.get(world.session)
+    _until(lambda: _lease(world) > first.turn.lease_until)  # type: ignore[union-attr]
+    assert sessions.claim(
+        world.session, "local", "turn-1", "text", "them", NOW + timedelta(days=1)
+    )
+    _until(lambda: not leases.held(world.session, "turn-1"))
+    leases.release(world.session, "turn-1")
+    assert sessions.get(world.session).turn.owner == "them"  # type: ignore[union-attr]
+    leases.close()
+
+
+def test_an_orphan_without_checkpoint_runs_again_from_its_words(world: World):
+    _die(world, "turn-dead", "Hello!")
+    turns = world.turns()
+    assert turns.resume_orphans() == 1
+    assert turns.wait("turn-dead", PATIENCE_SECONDS)
+    assert kinds(world.events()) == ["user", "answer", "done"]
+    assert {e.turn for e in world.events()} == {"turn-dead"}
+    assert turns.resume_orphans() == 0
+
+
+def test_an_orphan_goes_on_from_its_checkpoint(world: World):
+    """The first process dies in its second thought: nothing before it happens again."""
+    died = threading.Event()
+
+    def dies(messages: Any) -> dict[str, Any]:
+        first._leases._held.clear()
+        died.set()
+        raise KeyboardInterrupt
+
+    first = world.turns(calls(("prepare_dataset", {"dataset": "cier"})), dies)
+    turn = first.submit(world.session, TRAIN)
+    assert died.wait(PATIENCE_SECONDS)
+    first.wait(turn, PATIENCE_SECONDS)
+    _expire(world)
+    model = ScriptedModel(PLAN, launch_latest())
+    second = world.turns_of(model)
+    assert second.resume_orphans() == 1
+    assert second.wait(turn, PATIENCE_SECONDS)
+    events = world.events()
+    assert kinds(events).count("user") == 1
+    assert world.gateway.names() == ["prepare_dataset", "plan_training"]
+    assert kinds(events)[-2:] == ["approval", "done"]
+
+
+def test_a_decision_is_carried_out_by_whoever_comes_next(world: World):
+    """The process dies after the person's yes was stored, before the launch."""
+    first = world.turns(PLAN, launch_latest())
+    planned = world.ask(first, TRAIN)
+    plan = first._plans.get(plan_id(planned))
+    first._plans.approve(plan, "ada", clock())
+    _die(world, plan.turn, f"\ndecision: {plan.plan_id}")
+    second = world.turns(says("It runs."))
+    assert second.resume_orphans() == 1
+    assert second.wait(plan.turn, PATIENCE_SECONDS)
+    assert world.gateway.names() == ["plan_training", "launch_sagemaker_training"]
+    assert last(world.events(), "answer") == {"text": "It runs."}
+
+
+def test_a_decision_without_a_waiting_graph_is_carried_out_too(world: World):
+    """The plan was only shown; the process dies between the person's yes and the launch."""
+    first = world.turns(PLAN, says("Shall I?"))
+    planned = world.ask(first, TRAIN)
+    plan = first._plans.get(plan_id(planned))
+    first._plans.approve(plan, "ada", clock())
+    _die(world, plan.turn, f"\ndecision: {plan.plan_id}")
+    second = world.turns()
+    assert second.resume_orphans() == 1
+    assert second.wait(plan.turn, PATIENCE_SECONDS)
+    assert kinds(world.events())[-4:] == ["tool_call", "tool_result", "answer", "done"]
+
+
+def test_a_launch_that_was_answered_is_not_repeated(world: World):
+    """The process dies after the launch, before it gave its lease back."""
+    turns = world.turns(PLAN, launch_latest(), says("It runs."))
+    planned = world.ask(turns, TRAIN)
+    world.decide(turns, plan_id(planned))
+    before = world.events()
+    _die(world, planned[0].turn, f"\ndecision: {plan_id(planned)}")
+    second = world.turns()
+    assert second.resume_orphans() == 1
+    assert second.wait(planned[0].turn, PATIENCE_SECONDS)
+    assert world.events() == before
+    assert world.gateway.names().count("launch_sagemaker_training") == 1
+
+
+def test_a_waiting_approval_is_no_orphan_work(world: World):
+    first = world.turns(PLAN, launch_latest())
+    planned = world.ask(first, TRAIN)
+    before = len(world.events())
+    turn = planned[0].turn
+    _die(world, turn, TRAIN)
+    second = world.turns()
+    assert second.resume_orphans() == 1
+    assert second.wait(turn, PATIENCE_SECONDS)
+    assert len(world.events()) == before
+    assert Sessions(world.aws).get(world.session).turn is None  # type: ignore[union-attr]
+
+
+def test_checkpoints_in_dynamodb_carry_an_approval_across_processes(world: World):
+    """With large states in S3, and nothing but primitives read back."""
+    world.saver = open_saver(world.aws)
+    note = {"dataset": {"name": "cier", "note": "n" * 19_000}, "already_prepared": False}
+    world.gateway.answers["prepare_dataset"] = note
+    many = calls(*[("prepare_dataset", {"dataset": f"cier{n}"}) for n in range(20)])
+    planned = world.ask(world.turns(many, PLAN, launch_latest()), TRAIN)
+    bucket = world.aws.settings.models_bucket
+    kept = world.aws.client("s3").list_objects_v2(Bucket=bucket, Prefix="checkpoints/agent/")
+    assert kept["KeyCount"] > 0
+    world.saver = open_saver(world.aws)
+    events = world.decide(world.turns(says("It runs.")), plan_id(planned))
+    assert last(events, "answer") == {"text": "It runs."}
+
+
+def test_checkpoints_are_read_consistently(world: World):
+    saver = world.saver = open_saver(world.aws)
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def hear(model: Any, params: Any, **_: Any) -> None:
+        asked.append((model.name, json.loads(params["body"])))
+
+    saver.client.meta.events.register("before-call.dynamodb", hear)
+    turns = world.turns()
+    world.ask(turns, "Hello!")
+    world.ask(turns, "Hello!")
+    reads = [(name, body) for name, body in asked if name in ("GetItem", "Query")]
+    assert {name for name, _ in reads} == {"GetItem", "Query"}
+    assert all(body["ConsistentRead"] for _, body in reads)
+
+
+def _die(world: World, turn: str, text: str) -> None:
+    """What a process leaves that dies in a turn: a lease that has run out."""
+    long_ago = clock() - LEASE - timedelta(seconds=1)
+    person = world.aws.settings.person
+    assert Sessions(world.aws).claim(world.session, person, turn, text, "dead/1", long_ago)
+
+
+def _lease(world: World) -> Any:
+    session = Sessions(world.aws).get(world.session)
+    assert session is not None and session.turn is not None
+    return session.turn.lease_until
+
+
+def _expire(world: World) -> None:
+    """As if the lease's time had passed."""
+    past = (clock() - timedelta(seconds=1)).isoformat()
+    world.aws.dynamodb.update_item(
+        TableName="llmops-sessions",
+        Key={"session_id": world.session},
+        UpdateExpression="SET lease_until = :p",
+        ExpressionAttributeValues={":p": past},
+    )
+
+
+def _until(done: Any) -> None:
+    deadline = clock() + timedelta(seconds=PATIENCE_SECONDS)
+    while not done():
+        assert clock() < deadline
+        threading.Event().wait(0.005)
