@@ -13,6 +13,7 @@ from mlops.workflow import WorkflowStep, step_of
 
 _FLUSH_SECONDS = 0.15
 _FLUSH_CHARS = 60
+_STEPS_BEGIN = (EventKind.TOOL_CALL, EventKind.APPROVAL)
 
 
 class LeaseLostError(FaultError):
@@ -34,12 +35,10 @@ class Journal:
     ) -> None:
         """Writes an event, and the workflow step that it begins; a key is written once a session."""
         self.require_lease(state)
-        event = self._log.append(state["session_id"], state["turn"], kind, data, once=key)
-        step = (
-            step_of(event) if event and kind in (EventKind.TOOL_CALL, EventKind.APPROVAL) else None
-        )
+        step = step_of(kind, data) if kind in _STEPS_BEGIN else None
         if step is not None:
             self.step(state, step)
+        self._log.append(state["session_id"], state["turn"], kind, data, once=key)
 
     def step(self, state: State, step: WorkflowStep, **more: Any) -> None:
         key = f"step#{state['leg']}#{step}"

@@ -37,10 +37,10 @@ class Leases:
         self._thread = threading.Thread(target=self._beat, name="turn-leases", daemon=True)
         self._thread.start()
 
-    def claim(self, session_id: str, turn: str, text: str, owner: str) -> None:
+    def claim(self, session_id: str, turn: str, text: str, title: str, owner: str) -> None:
         """RefusedError when another turn of the session is running."""
         for attempt in range(_CLAIM_ATTEMPTS):
-            if self._claim(session_id, turn, text, owner):
+            if self._claim(session_id, turn, text, title, owner):
                 self._held[session_id] = _Lease(owner, turn)
                 return
             if attempt < _CLAIM_ATTEMPTS - 1:
@@ -63,12 +63,12 @@ class Leases:
         self._closed.set()
         self._thread.join()
 
-    def _claim(self, session_id: str, turn: str, text: str, owner: str) -> bool:
+    def _claim(self, session_id: str, turn: str, text: str, title: str, owner: str) -> bool:
         """Not even a lease that ran out while this process slept: its turn still runs here."""
         if session_id in self._held:
             return False
         now = self._clock()
-        return self._sessions.claim(session_id, self._person, turn, text, owner, now)
+        return self._sessions.claim(session_id, self._person, turn, text, title, owner, now)
 
     def _beat(self) -> None:
         while not self._closed.wait(self._heartbeat_seconds):

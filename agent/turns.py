@@ -122,9 +122,9 @@ class Turns:
         self._pool.shutdown(wait=True)
         self._leases.close()
 
-    def _claim(self, session_id: str, turn: str, text: str) -> None:
+    def _claim(self, session_id: str, turn: str, text: str, title: str = "") -> None:
         owner = f"{self._owner}/{uuid.uuid4().hex[:12]}"
-        self._leases.claim(session_id, turn, text, owner)
+        self._leases.claim(session_id, turn, text, title or text, owner)
 
     def _start(self, session_id: str, turn: str, work: Callable[[], State | None]) -> None:
         future = self._pool.submit(self._run, session_id, turn, work)

@@ -61,24 +61,24 @@ _GOES_ON = (
 )
 
 
-def step_of(event: Event) -> WorkflowStep | None:
-    """The step that an event marks, if any."""
-    if event.kind is EventKind.STEP:
-        return WorkflowStep(event.data["step"])
-    if event.kind is EventKind.TOOL_CALL:
-        return _TOOL_STEPS.get(event.data["tool"])
-    if event.kind is EventKind.APPROVAL and event.data["status"] == "waiting":
+def step_of(kind: EventKind, data: Mapping[str, Any]) -> WorkflowStep | None:
+    """The step that an event of this kind and data marks, if any."""
+    if kind is EventKind.STEP:
+        return WorkflowStep(data["step"])
+    if kind is EventKind.TOOL_CALL:
+        return _TOOL_STEPS.get(data["tool"])
+    if kind is EventKind.APPROVAL and data["status"] == "waiting":
         return WorkflowStep.AWAITING_APPROVAL
-    if event.kind is EventKind.JOB:
-        return _JOB_STEPS.get(event.data["job"]["state"], WorkflowStep.EVALUATING)
-    return _KIND_STEPS.get(event.kind)
+    if kind is EventKind.JOB:
+        return _JOB_STEPS.get(data["job"]["state"], WorkflowStep.EVALUATING)
+    return _KIND_STEPS.get(kind)
 
 
 def current_step(events: Iterable[Event]) -> WorkflowStep:
     """Where the request that these events belong to stands now."""
     current = WorkflowStep.INIT
     for event in events:
-        step = step_of(event)
+        step = step_of(event.kind, event.data)
         if step is None or (event.kind is EventKind.ANSWER and current in _GOES_ON):
             continue
         current = step

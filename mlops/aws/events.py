@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.aws.clients import Aws, Item, error_code, translate
+from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
 from mlops.aws.tables import EVENTS, SESSIONS
 from mlops.errors import FaultError
 from mlops.events import Event, EventKind, Head, chain
@@ -161,15 +161,14 @@ def _read(item: Item) -> Event:
     )
 
 
-def _reasons(error: ClientError) -> list[str]:
-    return [str(r.get("Code")) for r in error.response.get("CancellationReasons", [])]
-
-
 def _already_there(error: ClientError) -> bool:
     """The third write, the marker, is what failed."""
-    reasons = _reasons(error)
+    reasons = cancellation_reasons(error)
     return len(reasons) == 3 and reasons[2] == "ConditionalCheckFailed"
 
 
 def _lost_race(error: ClientError) -> bool:
-    return error_code(error) in ("TransactionCanceledException", "TransactionConflictException")
+    """Somebody else advanced the head, or is about to; anything else is not mended by retrying."""
+    reasons = {"ConditionalCheckFailed", "TransactionConflict"}
+    conflict = error_code(error) == "TransactionConflictException"
+    return conflict or bool(reasons.intersection(cancellation_reasons(error)))

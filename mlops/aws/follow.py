@@ -11,7 +11,7 @@ from mlops.approvals import Approval
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import launch, release, scopes
+from mlops.aws.launch import UNCERTAIN, launch, release, scopes
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
 from mlops.aws.tokens import tokens_spent
@@ -34,10 +34,12 @@ def follow(aws: Aws, job_name: str, clock: Clock) -> Job | None:
     if before is None:
         return None
     job = jobs.refresh(before)
-    if job != before:
-        log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job))
     if not job.state.is_final:
+        if job != before:
+            log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job))
         return job
+    ended = f"ended#{job.job_name}"
+    log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job), once=ended)
     plans = Plans(aws)
     plan = plans.get(job.plan_id)
     approval = plans.approval(plan.plan_id)
@@ -47,6 +49,12 @@ def follow(aws: Aws, job_name: str, clock: Clock) -> Job | None:
     _move_on(aws, plan, approval, log, clock)
     jobs.close(job.job_name)
     return job
+
+
+def announce(log: EventLog, job: Job) -> None:
+    """Says in the log, once, that a job was launched."""
+    once = f"launched#{job.job_name}"
+    log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job), once)
 
 
 def report_once(aws: Aws, plan_id: str, clock: Clock) -> None:
@@ -92,9 +100,12 @@ def _move_on(aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clo
         try:
             started = launch(aws, plan.plan_id, move.stage, clock()).job
         except OpsError as error:
-            log.append(plan.session_id, plan.turn, EventKind.THINKING, {"text": error.message})
+            if error.code == UNCERTAIN:
+                raise
+            note, once = {"text": error.message}, f"refused#{plan.plan_id}#{move.stage}"
+            log.append(plan.session_id, plan.turn, EventKind.THINKING, note, once)
         else:
-            log.append(plan.session_id, plan.turn, EventKind.JOB, _job_data(started))
+            announce(log, started)
             return
     _finish(aws, plan, approval, settled, log, clock())
 

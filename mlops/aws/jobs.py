@@ -86,7 +86,7 @@ class Jobs:
 
     def open(self) -> list[Job]:
         """Every job that still needs following, oldest first."""
-        return self._query(OPEN, "open", "yes", _PAGE, newest_first=False)
+        return self._query(OPEN, "open", "yes", None, newest_first=False)
 
     def history(self, person: str) -> dict[tuple[str, str], list[PastRun]]:
         """Finished runs by (model, instance type), for the estimator."""
@@ -105,7 +105,7 @@ class Jobs:
         if seen is None:
             return job
         changed = change(job, seen)
-        return changed if self.save(job, changed) else self.get(job.job_name)
+        return changed if self.save(job, changed) else self.refresh(self.get(job.job_name))
 
     def observe(self, job_name: str) -> Observation | None:
         """None when SageMaker knows no such job."""
@@ -129,8 +129,9 @@ class Jobs:
         return self.refresh(job)
 
     def _query(
-        self, index: str, key: str, value: str, limit: int, newest_first: bool
+        self, index: str, key: str, value: str, limit: int | None, newest_first: bool
     ) -> list[Job]:
+        """At most `limit`; None follows pages to the end."""
         request: dict[str, Any] = {
             "TableName": JOBS,
             "IndexName": index,
@@ -138,10 +139,15 @@ class Jobs:
             "ExpressionAttributeNames": {"#k": key},
             "ExpressionAttributeValues": {":v": value},
             "ScanIndexForward": not newest_first,
-            "Limit": limit,
+            **({"Limit": limit} if limit else {}),
         }
-        answer = self._db.query(**request)
-        return [Job.model_validate_json(item["body"]) for item in answer["Items"]]
+        found: list[Job] = []
+        while True:
+            answer = self._db.query(**request)
+            found += [Job.model_validate_json(item["body"]) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer or (limit and len(found) >= limit):
+                return found
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _item(self, job: Job) -> dict[str, Any]:
         return {

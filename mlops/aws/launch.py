@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.approvals import Approval, require
-from mlops.aws.clients import Aws, error_code, translate
+from mlops.aws.clients import Aws, error_code, is_uncertain, translate
 from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
-from mlops.errors import OpsError, RequestError
+from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
 from mlops.job import Job, job_name
 from mlops.ledger import Entry, EntryKind, person_scope, plan_scope
 from mlops.metrics import definitions
@@ -19,6 +19,7 @@ from mlops.money import parse_usd
 from mlops.plan import Plan, Stage
 
 _VOLUME_GIB = 30
+UNCERTAIN = "launch_uncertain"
 
 
 class Launched(NamedTuple):
@@ -32,7 +33,7 @@ def launch(aws: Aws, plan_id: str, stage_number: int, now: datetime, attempt: in
     """Starts one stage of an approved plan.
 
     Raises RefusedError when it is not approved, over budget, or over quota: then nothing runs and
-    nothing stays reserved.
+    nothing stays reserved. FaultError "launch_uncertain" when AWS gave no answer.
     """
     plans, jobs = Plans(aws), Jobs(aws)
     plan = plans.get(plan_id)
@@ -44,6 +45,7 @@ def launch(aws: Aws, plan_id: str, stage_number: int, now: datetime, attempt: in
         return Launched(earlier, again=True)
     if stage.number == 1 and attempt == 1:
         reserve(aws, plan, approval, now)
+    _require_reserved(aws, plan, approval, stage)
     again = _create(aws, plan, approval, stage, name, now)
     return Launched(jobs.add(_record(plan, stage, name, now, attempt)), again)
 
@@ -104,22 +106,36 @@ def _stage(plan: Plan, number: int) -> Stage:
     raise RequestError("unknown_stage", f"{plan.plan_id} has no stage {number}.")
 
 
+def _require_reserved(aws: Aws, plan: Plan, approval: Approval, stage: Stage) -> None:
+    """A reservation is made once and given back once: after that nothing more may start."""
+    totals = Ledger(aws).totals(scopes(plan, approval)[0])
+    if totals is None or totals.reserved_micro < stage.ceiling_micro:
+        raise RefusedError(
+            "approval_used", "The reservation of this plan was given back; ask for a new plan."
+        )
+
+
 def _create(
     aws: Aws, plan: Plan, approval: Approval, stage: Stage, name: str, now: datetime
 ) -> bool:
     """True when the job was there already. A refused first stage gives its reservation back."""
     try:
         aws.client("sagemaker").create_training_job(**_request(aws, plan, stage, name))
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
+        if is_uncertain(error):
+            # Perhaps it was created: the reservation stays, and the watchdog finds out.
+            raise FaultError(
+                UNCERTAIN,
+                f"AWS did not say whether {stage.instance_type} was started; that is looked into.",
+                (Alternative(kind="wait", message="Look at your jobs again in two minutes"),),
+            ) from error
+        assert isinstance(error, ClientError)
         if error_code(error) == "ResourceInUse":
             return True
         if stage.number == 1:
             release(aws, plan, approval, now)
             Plans(aws).close(plan.plan_id)
         raise _explain(error, stage) from error
-    except BotoCoreError as error:
-        # Perhaps it was created: the reservation stays, and the watchdog finds out.
-        raise translate(error) from error
     return False
 
 

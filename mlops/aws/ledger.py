@@ -1,25 +1,29 @@
 """The ledger in DynamoDB: one transaction admits or refuses across all scopes, each booking happens once."""
 
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.aws.clients import Aws, Item, error_code, translate
+from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
 from mlops.aws.tables import LEDGER
-from mlops.errors import Alternative, RefusedError
+from mlops.errors import Alternative, FaultError, RefusedError
 from mlops.ledger import Entry, EntryKind, Totals
 from mlops.money import show_usd, to_usd
 
 _TOTAL = "TOTAL"
+_ATTEMPTS = 30
 
 
 class Ledger:
     """Totals per scope (`left` is stored: a condition cannot do arithmetic) and append-only entries."""
 
-    def __init__(self, aws: Aws):
+    def __init__(self, aws: Aws, pause: Callable[[float], None] = time.sleep):
         self._db = aws.dynamodb
+        self._pause = pause
 
     def open_scope(self, scope: str, limit_micro: int) -> None:
         """Gives a scope its limit when it has none yet."""
@@ -93,18 +97,25 @@ class Ledger:
         request: dict[str, Any] = {
             "TableName": LEDGER,
             "KeyConditionExpression": "#s = :s",
-            "FilterExpression": "#e <> :total",
-            "ExpressionAttributeNames": {"#s": "scope", "#e": "entry"},
-            "ExpressionAttributeValues": {":s": scope, ":total": _TOTAL},
+            "ExpressionAttributeNames": {"#s": "scope"},
+            "ExpressionAttributeValues": {":s": scope},
             "ConsistentRead": True,
         }
         found: list[Entry] = []
         while True:
             answer = self._db.query(**request)
-            found += [_read(item) for item in answer["Items"]]
+            # A filter expression may not name a key.
+            found += [_read(item) for item in answer["Items"] if item["entry"] != _TOTAL]
             if "LastEvaluatedKey" not in answer:
                 return sorted(found, key=lambda e: e.at)
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def find(self, scope: str, kind: EntryKind, key: str) -> Entry | None:
+        """One booking, or None when it was never made."""
+        answer = self._db.get_item(
+            TableName=LEDGER, Key={"scope": scope, "entry": f"{kind}#{key}"}, ConsistentRead=True
+        )
+        return _read(answer["Item"]) if "Item" in answer else None
 
     def book(self, entries: Sequence[Entry]) -> bool:
         """Books the entries together, one per scope; False when they were booked before.
@@ -112,17 +123,22 @@ class Ledger:
         Raises RefusedError, and books nothing, when a scope has too little left.
         """
         writes = [write for entry in entries for write in (_put(entry), _move(entry))]
-        try:
-            self._db.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            reasons = [r.get("Code") for r in error.response.get("CancellationReasons", [])]
-            if any(code == "ConditionalCheckFailed" for code in reasons[0::2]):
-                return False
-            for entry, code in zip(entries, reasons[1::2], strict=True):
-                if code == "ConditionalCheckFailed":
-                    raise self._too_little(entry) from error
-            raise translate(error) from error
-        return True
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._db.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                reasons = cancellation_reasons(error)
+                if "ConditionalCheckFailed" in reasons[0::2]:
+                    return False
+                for entry, code in zip(entries, reasons[1::2], strict=False):
+                    if code == "ConditionalCheckFailed":
+                        raise self._too_little(entry) from error
+                if "TransactionConflict" not in reasons:
+                    raise translate(error) from error
+                self._pause(random.uniform(0, 0.01 * (attempt + 1)))
+                continue
+            return True
+        raise FaultError("ledger_busy", "The ledger is too busy; try again.")
 
     def _too_little(self, entry: Entry) -> RefusedError:
         totals = self.totals(entry.scope)

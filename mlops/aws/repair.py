@@ -9,13 +9,16 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops.approvals import Approval
 from mlops.aws.clients import Aws
-from mlops.aws.follow import follow, report_once
+from mlops.aws.events import EventLog
+from mlops.aws.follow import announce, follow, report_once
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import launch, release
+from mlops.aws.launch import launch, release, scopes
+from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.errors import OpsError
 from mlops.job import Job, job_name
+from mlops.ledger import EntryKind
 
 _log = logging.getLogger(__name__)
 
@@ -76,22 +79,30 @@ def _half_done(aws: Aws, jobs: Jobs, clock: Callable[[], datetime]) -> tuple[lis
         try:
             if jobs.of_plan(approval.plan_id):
                 report_once(aws, approval.plan_id, clock)
-            elif _finish_launch(aws, approval, jobs, clock()):
-                completed.append(approval.plan_id)
             else:
-                undone.append(approval.plan_id)
+                finished = _finish_launch(aws, approval, jobs, clock)
+                if finished is not None:
+                    (completed if finished else undone).append(approval.plan_id)
         except (OpsError, ClientError, BotoCoreError):
             _log.exception("could not repair %s", approval.plan_id)
     return completed, undone
 
 
-def _finish_launch(aws: Aws, approval: Approval, jobs: Jobs, now: datetime) -> bool:
+def _finish_launch(
+    aws: Aws, approval: Approval, jobs: Jobs, clock: Callable[[], datetime]
+) -> bool | None:
+    """True when it was completed, False when it was undone, None while somebody is at it."""
     plans = Plans(aws)
     plan = plans.get(approval.plan_id)
+    own = scopes(plan, approval)[0]
+    reserved = Ledger(aws).find(own, EntryKind.RESERVE, plan.plan_id)
+    if reserved is not None and clock() - reserved.at < HALF_DONE:
+        return None
     name = job_name(plan.plan_id, plan.dataset.name, plan.stages[0].number, 1)
     if jobs.observe(name) is not None:
-        launch(aws, plan.plan_id, plan.stages[0].number, now)
+        announce(EventLog(aws, clock), launch(aws, plan.plan_id, 1, clock()).job)
         return True
-    release(aws, plan, approval, now)
+    if reserved is not None:
+        release(aws, plan, approval, clock())
     plans.close(plan.plan_id)
     return False

@@ -43,7 +43,14 @@ class Sessions:
         self._db = aws.dynamodb
 
     def claim(
-        self, session_id: str, person: str, turn: str, text: str, owner: str, now: datetime
+        self,
+        session_id: str,
+        person: str,
+        turn: str,
+        text: str,
+        title: str,
+        owner: str,
+        now: datetime,
     ) -> bool:
         """Takes a free session, or one whose lease ran out; False when a turn is running."""
         return self._update(
@@ -54,7 +61,7 @@ class Sessions:
             {
                 ":p": person,
                 ":now": now.isoformat(),
-                ":title": text[:80],
+                ":title": title[:80],
                 ":turn": turn,
                 ":text": text,
                 ":o": owner,

@@ -31,7 +31,7 @@ def rate_of(model_id: str) -> TokenRate:
 def book_tokens(
     aws: Aws, session_id: str, call_id: str, input_tokens: int, output_tokens: int, now: datetime
 ) -> int:
-    """Books one model call, once per call id; micro-USD. Free models book nothing."""
+    """Books one model call, once per call id ("<turn>#…"); micro-USD. Free models book nothing."""
     cost = rate_of(aws.settings.bedrock_model_id).cost(input_tokens, output_tokens)
     if cost == 0:
         return 0
@@ -61,7 +61,7 @@ def turn_spent(aws: Aws, person: str, session_id: str, turn: str, now: datetime)
     """Micro-USD of tokens that a turn has used so far."""
     if allowance(aws) == 0:
         return 0
-    prefix = f"{session_id}#{turn}"
+    prefix = f"{session_id}#{turn}#"
     entries = Ledger(aws).entries(person_scope(person, now))
     return sum(
         e.spent_micro for e in entries if e.kind is EntryKind.TOKENS and e.key.startswith(prefix)

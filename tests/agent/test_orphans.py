@@ -28,11 +28,11 @@ def test_the_heartbeat_renews_and_notices_a_loss(world: World):
     leases = Leases(
         sessions, "local", lambda: NOW + timedelta(seconds=next(ticks)), heartbeat_seconds=0.01
     )
-    leases.claim(world.session, "turn-1", "text", "me")
+    leases.claim(world.session, "turn-1", "text", "title", "me")
     first = sessions.get(world.session)
     _until(lambda: _lease(world) > first.turn.lease_until)  # type: ignore[union-attr]
     assert sessions.claim(
-        world.session, "local", "turn-1", "text", "them", NOW + timedelta(days=1)
+        world.session, "local", "turn-1", "text", "title", "them", NOW + timedelta(days=1)
     )
     _until(lambda: not leases.held(world.session, "turn-1"))
     leases.release(world.session, "turn-1")
@@ -163,7 +163,7 @@ def _die(world: World, turn: str, text: str) -> None:
     """What a process leaves that dies in a turn: a lease that has run out."""
     long_ago = clock() - LEASE - timedelta(seconds=1)
     person = world.aws.settings.person
-    assert Sessions(world.aws).claim(world.session, person, turn, text, "dead/1", long_ago)
+    assert Sessions(world.aws).claim(world.session, person, turn, text, text, "dead/1", long_ago)
 
 
 def _lease(world: World) -> Any:

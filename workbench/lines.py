@@ -1,0 +1,148 @@
+"""Events of the log as plain lines for a terminal; every figure in them comes from the event."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mlops.events import Event, EventKind
+from mlops.job import Job
+from mlops.money import show_usd
+from mlops.plan import Plan, Stage
+from mlops.report import Report, StageResult
+from mlops.tools import TOOLS
+from workbench.tables import usd
+
+SANDBOX = "Sandbox: metered at list price, not billed."
+SYNTHETIC = "The data is synthetic."
+_ARGUMENT_CHARACTERS = 60
+
+
+def of_event(event: Event) -> list[str]:
+    """Nothing for what a person just typed, for streamed text and for the end of a turn."""
+    return _SHOWN[event.kind](event.data) if event.kind in _SHOWN else []
+
+
+def of_plan(plan: Plan) -> list[str]:
+    """What would run, the most it can cost, and what is left out."""
+    budget = f"; your budget is {usd(plan.budget_usd)}" if plan.budget_usd else ""
+    return [
+        f"Plan {plan.plan_id} for {plan.dataset.name}",
+        *(_stage(stage) for stage in plan.stages),
+        f"  The most it can cost: {usd(plan.ceiling_usd)}{budget}.",
+        *(f"  Not in it: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in plan.next_steps),
+        *_labels(plan.sandbox, plan.dataset.synthetic),
+    ]
+
+
+def of_job(job: Job, now: datetime) -> str:
+    """Where it is and what it has cost until now."""
+    cost = usd(job.cost_usd) if job.cost_usd else show_usd(job.cost_so_far_micro(now))
+    billed = f", {job.billed_seconds} s billed" if job.billed_seconds is not None else ""
+    failed = f": {job.failure_reason}" if job.failure_reason else ""
+    most = f"{cost} of at most {usd(job.ceiling_usd)}"
+    return f"Job {job.job_name}: {job.state}{billed}, {most}{failed}"
+
+
+def of_report(report: Report) -> list[str]:
+    """Verdicts with what was wanted and measured, then what ran, and where the model lies."""
+    rows = [(v.verdict, _CLAUSES.get(v.clause, v.clause), v) for v in report.verdicts]
+    return [
+        f"Report on {report.dataset}",
+        *(f"  {o:<7} {c:<6} wanted {v.wanted}, measured {v.measured}" for o, c, v in rows),
+        *(_stage_result(stage) for stage in report.stages),
+        f"  Cost in all: {usd(report.total_cost_usd)} (approved: up to {usd(report.ceiling_usd)})",
+        *([f"  Model: {report.model_uri}"] if report.model_uri else []),
+        *(f"  Next step: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in report.next_steps),
+        *_labels(report.sandbox, report.synthetic),
+    ]
+
+
+def _stage(stage: Stage) -> str:
+    guess = stage.estimate
+    return (
+        f"  {stage.number}. {stage.model} ({stage.engine}) on {stage.instance_type} at "
+        f"${stage.usd_per_hour}/h (list price as of {stage.price_as_of}): about "
+        f"{guess.p50_seconds}–{guess.p90_seconds} s, {usd(guess.p50_usd)}–{usd(guess.p90_usd)}; "
+        f"stopped after {stage.max_runtime_seconds} s"
+    )
+
+
+def _stage_result(stage: StageResult) -> str:
+    failed = f": {stage.failure_reason}" if stage.failure_reason else ""
+    return (
+        f"  Stage {stage.stage}: {stage.model} ({stage.engine}) on {stage.instance_type}, "
+        f"{stage.state}{_f1(stage.metrics)}, {stage.billed_seconds} s billed, "
+        f"{usd(stage.cost_usd)}{failed}"
+    )
+
+
+def _f1(metrics: Mapping[str, float]) -> str:
+    f1, low, high = (metrics.get(name) for name in ("f1", "f1_low", "f1_high"))
+    if f1 is None:
+        return ""
+    interval = f" (95 %: {low:.4f}–{high:.4f})" if low is not None and high is not None else ""
+    return f", test F1 {f1:.4f}{interval}"
+
+
+def _labels(sandbox: bool, synthetic: bool) -> list[str]:
+    said = [text for text, holds in ((SANDBOX, sandbox), (SYNTHETIC, synthetic)) if holds]
+    return [f"  {' '.join(said)}"] if said else []
+
+
+def _price(amount: str | None) -> str:
+    return "no verified price" if amount is None else f"from {usd(amount)}"
+
+
+def _step(data: Mapping[str, Any]) -> list[str]:
+    parsed = data.get("parsed")
+    if not parsed:
+        return [f"· {data['step'].replace('_', ' ').lower()}"]
+    said = parsed["evidence"]
+    values = {name: value for name, value in parsed["constraints"].items() if name in said}
+    return [f"· understood: {', '.join(f'{n} {v}' for n, v in values.items()) or 'no clause'}"]
+
+
+def _tool_call(data: Mapping[str, Any]) -> list[str]:
+    hidden = TOOLS[data["tool"]].injected if data["tool"] in TOOLS else frozenset()
+    shown = (
+        f"{name}={str(value)[:_ARGUMENT_CHARACTERS]}"
+        for name, value in data["arguments"].items()
+        if name not in hidden and isinstance(value, str | int | float)
+    )
+    return [" ".join(("→", data["tool"], *shown))]
+
+
+def _tool_result(data: Mapping[str, Any]) -> list[str]:
+    return [] if data["ok"] else [f"  {data['tool']}: {data['error']['message']}"]
+
+
+def _approval(data: Mapping[str, Any]) -> list[str]:
+    most = usd(data["ceiling_usd"])
+    if data["status"] == "waiting":
+        return [f"Waiting for approval of up to {most}: llmops approve {data['plan_id']}"]
+    by = f" by {data['by']}" if data.get("by") else ""
+    return [f"{data['status'].capitalize()}{by}: up to {most}"]
+
+
+def _job(data: Mapping[str, Any]) -> list[str]:
+    job = Job.model_validate(data["job"])
+    return [of_job(job, job.ended_at or job.started_at or job.created_at)]
+
+
+def _cost(data: Mapping[str, Any]) -> list[str]:
+    return [f"Spent {usd(data['spent_usd'])}, reserved {usd(data['reserved_usd'])}"]
+
+
+_CLAUSES = {"budget_usd": "budget", "max_minutes": "time", "target": "target"}
+_SHOWN: Mapping[EventKind, Callable[[Mapping[str, Any]], list[str]]] = {
+    EventKind.THINKING: lambda data: [data["text"]] if data["text"].strip() else [],
+    EventKind.STEP: _step,
+    EventKind.TOOL_CALL: _tool_call,
+    EventKind.TOOL_RESULT: _tool_result,
+    EventKind.PLAN: lambda data: of_plan(Plan.model_validate(data["plan"])),
+    EventKind.APPROVAL: _approval,
+    EventKind.JOB: _job,
+    EventKind.COST: _cost,
+    EventKind.ANSWER: lambda data: [data["text"]],
+    EventKind.REPORT: lambda data: of_report(Report.model_validate(data)),
+}

@@ -1,0 +1,139 @@
+"""One session followed and told: its events go out as lines or JSON, and the end is an exit code."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlops.errors import FaultError, OpsError
+from mlops.events import Event, EventKind
+from mlops.job import Job
+from workbench import lines
+from workbench.tables import complain, json_line, line, note, usd
+
+if TYPE_CHECKING:  # a command that needs no AWS does not load it
+    from workbench.workbench import Workbench
+
+DONE, NEEDS_BUDGET, INTERRUPTED = 0, 2, 130
+_ENDINGS = (EventKind.ANSWER, EventKind.APPROVAL, EventKind.REPORT, EventKind.ERROR)
+_UNTOLD = (EventKind.DONE, EventKind.TOKEN)
+_LOOK_SECONDS = 2.0
+_TELL_SECONDS = 15.0
+
+
+class Telling:
+    """Knows what was told already, and the job that runs, so that its cost can be told in between."""
+
+    def __init__(self, bench: "Workbench", session_id: str, as_json: bool):
+        self._bench = bench
+        self._session_id = session_id
+        self._as_json = as_json
+        self._after = 0
+        self._job: Job | None = None
+        self._looked = self._told = 0.0
+        self._said = ""
+
+    def ask(self, text: str, approve: bool) -> int:
+        """To the end of the turn; with `approve`, and a budget in the text, to the report."""
+        return self._run(lambda: self._asked(text, approve))
+
+    def approve(self, plan_id: str) -> int:
+        """From a person's yes to the report."""
+        return self._run(lambda: self._approved(plan_id))
+
+    def _run(self, act: Callable[[], int]) -> int:
+        try:
+            self._after = self._bench.last_event(self._session_id)
+            return act()
+        except OpsError as error:
+            if self._as_json:
+                json_line(self._as_event(error))
+            complain(error)
+            return error.exit_code
+        except KeyboardInterrupt:
+            self._say_what_goes_on()
+            return INTERRUPTED
+        finally:
+            self._bench.close()
+
+    def _asked(self, text: str, approve: bool) -> int:
+        last = self._follow(self._bench.ask(text, self._session_id))
+        if not approve or last.kind is not EventKind.APPROVAL:
+            return _exit_code(last)
+        plan_id = str(last.data["plan_id"])
+        if last.data["budget_usd"] is None:
+            most = usd(last.data["ceiling_usd"])
+            note(f"No budget was stated. To allow up to {most}, type: llmops approve {plan_id}")
+            return NEEDS_BUDGET
+        return self._approved(plan_id)
+
+    def _approved(self, plan_id: str) -> int:
+        return _exit_code(self._follow(self._bench.approve(plan_id), plan_id))
+
+    def _follow(self, turn: str, plan_id: str | None = None) -> Event:
+        """Tells what comes; the last event that ends a request."""
+        last: Event | None = None
+        events = self._bench.follow(self._session_id, turn, self._after, plan_id, self._tell_job)
+        for event in events:
+            self._after = max(self._after, event.seq)
+            self._tell(event)
+            last = event if event.kind in _ENDINGS else last
+        if last is None:
+            raise FaultError("turn_lost", "The turn ended without an answer; ask again.")
+        return last
+
+    def _tell(self, event: Event) -> None:
+        if event.kind is EventKind.JOB:
+            self._job = Job.model_validate(event.data["job"])
+        if self._as_json:
+            if event.kind not in _UNTOLD:
+                json_line(event.model_dump(mode="json", exclude={"hash"}))
+        elif event.kind is EventKind.ERROR:
+            complain(event.data)
+        else:
+            for text in lines.of_event(event):
+                self._say(text)
+
+    def _say(self, text: str) -> None:
+        """Nothing twice in a row."""
+        if text != self._said:
+            self._said = text
+            line(text)
+
+    def _tell_job(self) -> None:
+        """While nothing else happens: a changed state at once, the cost now and then."""
+        now = time.monotonic()
+        before = self._job
+        if before is None or self._as_json or before.state.is_final:
+            return
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        self._job = self._bench.job(before.job_name)
+        if self._job.state is not before.state or now - self._told >= _TELL_SECONDS:
+            self._told = now
+            self._say(lines.of_job(self._job, datetime.now(UTC)))
+
+    def _as_event(self, error: OpsError) -> dict[str, object]:
+        """What never came to the log, such as "a turn is running", in the shape of its events."""
+        event = Event(
+            session=self._session_id,
+            seq=0,
+            turn="",
+            kind=EventKind.ERROR,
+            at=datetime.now(UTC),
+            data=error.as_data(),
+        )
+        return event.model_dump(mode="json", exclude={"hash"})
+
+    def _say_what_goes_on(self) -> None:
+        if self._job is None or self._job.state.is_final:
+            note("Stopped watching. What was asked goes on; look with: llmops jobs")
+            return
+        name = self._job.job_name
+        note(f"Stopped watching. {name} goes on; look with: llmops jobs show {name}")
+        note(f"To stop the job itself: llmops jobs stop {name}")
+
+
+def _exit_code(last: Event) -> int:
+    return int(last.data.get("exit_code", 1)) if last.kind is EventKind.ERROR else DONE
