@@ -70,7 +70,7 @@ def test_a_released_session_is_free_and_keeps_its_first_title(sessions: Sessions
     assert sessions.release("s", "me")
     session = sessions.get("s")
     assert session is not None and session.turn is None
-    sessions.claim("s", "ada", "t2", "And now?", "me", SOON)
+    sessions.claim("s", "ada", "t2", "And now?", "And now?", "me", SOON)
     session = sessions.get("s")
     assert session is not None and session.title == "Train NER"
 
@@ -78,7 +78,7 @@ def test_a_released_session_is_free_and_keeps_its_first_title(sessions: Sessions
 def test_a_persons_sessions_newest_first(sessions: Sessions):
     for n, session in enumerate(["a", "b", "c"]):
         claim(sessions, now=NOW + timedelta(minutes=n), session=session)
-    sessions.claim("x", "grace", "t", "hi", "me", NOW)
+    sessions.claim("x", "grace", "t", "hi", "hi", "me", NOW)
     assert [s.session_id for s in sessions.of_person("ada")] == ["c", "b", "a"]
     assert [s.session_id for s in sessions.of_person("ada", limit=1)] == ["c"]
     assert sessions.get("nobody") is None

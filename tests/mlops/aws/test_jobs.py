@@ -1,0 +1,131 @@
+"""Job records: the first one wins, changes are guarded, and SageMaker's word is stored."""
+
+from datetime import timedelta
+
+import pytest
+
+from mlops.aws.clients import Aws
+from mlops.aws.jobs import Jobs
+from mlops.errors import FaultError, RequestError
+from mlops.job import Job, JobState
+from tests.factories import NOW, a_job, a_plan
+from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
+
+
+@pytest.fixture
+def jobs(aws: Aws) -> Jobs:
+    return Jobs(aws)
+
+
+def running(sagemaker: FakeSageMaker, job: Job) -> None:
+    config = {"InstanceType": job.instance_type, "InstanceCount": 1}
+    sagemaker.create_training_job(TrainingJobName=job.job_name, ResourceConfig=config)
+
+
+def test_a_record_is_read_as_it_was_added(jobs: Jobs):
+    job = a_job()
+    assert jobs.find(job.job_name) is None
+    assert jobs.add(job) == job
+    assert jobs.get(job.job_name) == job
+    assert jobs.open() == [job]
+
+
+def test_the_record_that_is_there_wins(jobs: Jobs):
+    first = jobs.add(a_job())
+    assert jobs.add(a_job(created_at=NOW + timedelta(hours=1))) == first
+
+
+def test_an_unknown_job_is_the_persons_to_mend(jobs: Jobs):
+    with pytest.raises(RequestError) as caught:
+        jobs.get("nobody")
+    assert caught.value.code == "unknown_job"
+
+
+def test_a_change_over_another_change_is_not_written(jobs: Jobs):
+    job = jobs.add(a_job())
+    ours = job.model_copy(update={"state": JobState.TRAINING})
+    theirs = job.model_copy(update={"state": JobState.FAILED})
+    assert jobs.save(job, theirs)
+    assert not jobs.save(job, ours)
+    assert jobs.get(job.job_name) == theirs
+    assert jobs.save(theirs, theirs)
+
+
+def test_a_closed_job_is_forgotten_by_the_watchdog_only(jobs: Jobs):
+    job = jobs.add(a_job())
+    jobs.close(job.job_name)
+    assert jobs.open() == []
+    assert jobs.find(job.job_name) == job
+
+
+def test_lists(jobs: Jobs):
+    plan = a_plan()
+    for stage, attempt, minute in ((2, 1, 2), (1, 2, 1), (1, 1, 0)):
+        jobs.add(a_job(plan, stage, attempt, created_at=NOW + timedelta(minutes=minute)))
+    jobs.add(a_job(a_plan(dataset="other"), person="grace"))
+    assert [(j.stage, j.attempt) for j in jobs.of_plan(plan.plan_id)] == [(1, 1), (1, 2), (2, 1)]
+    assert [j.created_at.minute for j in jobs.of_person("ada")] == [2, 1, 0]
+    assert len(jobs.of_person("ada", limit=2)) == 2
+    assert [j.person for j in jobs.of_person("grace")] == ["grace"]
+    assert len(jobs.open()) == 4
+
+
+def test_every_open_job_is_found_beyond_a_page(jobs: Jobs):
+    plan = a_plan()
+    for attempt in range(1, 131):
+        reason = "x" * 10_000
+        jobs.add(a_job(plan, attempt=attempt, failure_reason=reason))
+    assert len(jobs.open()) == 130
+
+
+def test_history_is_of_completed_jobs(jobs: Jobs):
+    plan = a_plan()
+    done = {"state": JobState.COMPLETED, "billed_seconds": 90}
+    jobs.add(a_job(plan, attempt=1, **done))
+    jobs.add(a_job(plan, attempt=2, **done))
+    jobs.add(a_job(plan, attempt=3, state=JobState.FAILED, billed_seconds=5))
+    jobs.add(a_job(plan, attempt=4))
+    [(key, runs)] = jobs.history("ada").items()
+    assert key == ("crf", "ml.m5.large")
+    assert [run.billed_seconds for run in runs] == [90, 90]
+    assert jobs.history("grace") == {}
+
+
+def test_a_refresh_stores_what_sagemaker_says(jobs: Jobs, sagemaker: FakeSageMaker, clock: Clock):
+    job = jobs.add(a_job())
+    assert jobs.refresh(job) == job
+    running(sagemaker, job)
+    sagemaker.train(job.job_name)
+    training = jobs.refresh(job)
+    assert (training.state, training.started_at) == (JobState.TRAINING, clock())
+    sagemaker.end(job.job_name, seconds=77, metrics={"eval_f1": 0.9})
+    ended = jobs.refresh(training)
+    assert (ended.state, ended.billed_seconds) == (JobState.COMPLETED, 77)
+    assert ended.metrics == {"eval_f1": 0.9}
+    assert ended.model_uri == f"s3://models/{job.job_name}/model.tar.gz"
+    assert jobs.get(job.job_name) == ended
+    assert jobs.refresh(job) == ended
+
+
+def test_only_a_missing_job_is_missing(
+    jobs: Jobs, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
+):
+    assert jobs.observe("nobody") is None
+
+    def describe(**_: str) -> None:
+        raise client_error("ThrottlingException")
+
+    monkeypatch.setattr(sagemaker, "describe_training_job", describe)
+    with pytest.raises(FaultError):
+        jobs.observe("nobody")
+
+
+def test_a_stop_is_asked_for_and_repeating_it_harms_nothing(jobs: Jobs, sagemaker: FakeSageMaker):
+    job = jobs.add(a_job())
+    running(sagemaker, job)
+    assert jobs.stop(job).state is JobState.STOPPING
+    assert jobs.stop(job).state is JobState.STOPPING
+    sagemaker.end(job.job_name, status="Stopped")
+    stopped = jobs.stop(job)
+    assert stopped.state is JobState.STOPPED
+    assert jobs.stop(stopped) == stopped

@@ -1,0 +1,66 @@
+"""Prices from the Price List API, once an hour, over the dated price file."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mlops.aws.clients import Aws
+from mlops.aws.prices import Prices
+from mlops.prices import may_spend, price_file
+from tests.factories import NOW
+from tests.mlops.aws.embedded import Embedded, client_error
+
+
+@pytest.fixture
+def calls(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The requests that reach the Price List API."""
+    made: list[dict[str, Any]] = []
+    real = aws.client("pricing").get_products
+
+    def get_products(**request: Any) -> Any:
+        made.append(request)
+        return real(**request)
+
+    monkeypatch.setattr(aws.client("pricing"), "get_products", get_products)
+    return made
+
+
+def test_listed_prices_are_fresh_and_the_others_keep_their_row(aws: Aws):
+    found = Prices(aws).all(NOW)
+    listed = found["ml.g5.xlarge"]
+    assert (listed.usd_per_hour, listed.fetched_at) == ("1.408", NOW)
+    assert may_spend(listed, NOW, 0)
+    derived = found["ml.g4dn.4xlarge"]
+    assert (derived.confidence, derived.fetched_at) == ("C", None)
+    assert set(found) == set(price_file())
+
+
+def test_a_sandbox_says_where_its_list_comes_from(aws: Aws):
+    assert "price file" in Prices(aws).all(NOW)["ml.g5.xlarge"].source
+
+
+def test_the_list_is_read_once_an_hour(aws: Aws, calls: list[dict[str, Any]]):
+    prices = Prices(aws)
+    prices.all(NOW)
+    pages = len(calls)
+    prices.all(NOW + timedelta(minutes=59))
+    assert len(calls) == pages
+    prices.all(NOW + timedelta(minutes=61))
+    assert len(calls) == 2 * pages
+    fields = {f["Field"]: f["Value"] for f in calls[0]["Filters"]}
+    assert fields == {"regionCode": "us-east-1", "component": "Training"}
+
+
+def test_without_an_answer_the_dated_file_is_all_there_is(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(**_: Any) -> None:
+        raise client_error("AccessDeniedException")
+
+    monkeypatch.setattr(aws.client("pricing"), "get_products", refuse)
+    assert Prices(aws).all(NOW) == price_file()
+
+
+def test_another_region_does_not_borrow_prices(embedded: Embedded):
+    assert Prices(embedded.connect(region="ap-south-2")).all(NOW) == {}
