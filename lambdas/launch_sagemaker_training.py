@@ -2,11 +2,11 @@
 
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
+from mlops.aws.follow import announce
 from mlops.aws.launch import launch
 from mlops.aws.plans import Plans
 from mlops.aws.serve import now, tool
 from mlops.errors import RefusedError
-from mlops.events import EventKind
 from mlops.money import to_cents
 from mlops.tools import LaunchInput, LaunchOutput
 
@@ -19,15 +19,8 @@ def start(aws: Aws, wanted: LaunchInput) -> LaunchOutput:
             f"{wanted.max_cost_cents} cents were allowed; the plan can cost ${plan.ceiling_usd}.",
         )
     launched = launch(aws, wanted.plan_id, plan.stages[0].number, now())
-    job = launched.job
-    EventLog(aws, now).append(
-        job.session_id,
-        job.turn,
-        EventKind.JOB,
-        {"job": job.model_dump(mode="json")},
-        once=f"launched#{job.job_name}",
-    )
-    return LaunchOutput(job=job, already_launched=launched.again)
+    announce(EventLog(aws, now), launched.job)
+    return LaunchOutput(job=launched.job, already_launched=launched.again)
 
 
 lambda_handler = tool("launch_sagemaker_training", start)

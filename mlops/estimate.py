@@ -82,7 +82,8 @@ def estimate(
     if len(history) >= ENOUGH_HISTORY:
         # Against the whole formula, so that start-up does not grow with the data.
         errors = [
-            run.billed_seconds / max(1, overhead_seconds + compute_seconds(model, instance, run.work))
+            run.billed_seconds
+            / max(1, overhead_seconds + compute_seconds(model, instance, run.work))
             for run in history
         ]
         formula = max(1, overhead_seconds + compute)

@@ -136,7 +136,11 @@ def change(job: Job, seen: Observation) -> Job:
 
 def job_name(plan_id: str, dataset: str, stage: int, attempt: int) -> str:
     """Deterministic, so that launching the same attempt twice is the same job (at most 63 characters)."""
-    slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in dataset.lower()).strip("-")[:24].strip("-")
+    slug = (
+        "".join(c if c.isascii() and c.isalnum() else "-" for c in dataset.lower())
+        .strip("-")[:24]
+        .strip("-")
+    )
     return f"llmops-{slug or 'data'}-{plan_id[-12:]}-s{stage}-a{attempt}"
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from mlops.errors import RequestError, explain_validation
 from mlops.money import parse_usd
@@ -52,6 +52,9 @@ class Settings(BaseModel):
     bedrock_model_id: str = "global.anthropic.claude-sonnet-5-5"
     gateway_id: str = LOCAL_GATEWAY_ID
     use_gateway: bool = True
+    gateway_token: SecretStr | None = Field(
+        default=None, exclude=True, description="for a Gateway that wants no signature"
+    )
     react: bool = Field(
         default=True, description="False: the deterministic policy answers, no model"
     )
@@ -87,7 +90,7 @@ class Settings(BaseModel):
             raise RequestError("bad_setting", _explain(error)) from error
 
     def to_env(self) -> dict[str, str]:
-        """The environment that gives the same settings to another process (a Lambda)."""
+        """The environment that gives the same settings to another process (a Lambda); no secrets."""
         dumped = self.model_dump(mode="json", exclude_none=True)
         return {
             name: ",".join(dumped[field]) if field == "engines" else str(dumped[field])
@@ -113,6 +116,7 @@ ENVIRONMENT = {
     "BEDROCK_MODEL_ID": "bedrock_model_id",
     "AGENTCORE_GATEWAY_ID": "gateway_id",
     "USE_AGENTCORE_GATEWAY": "use_gateway",
+    "LLMOPS_GATEWAY_TOKEN": "gateway_token",
     "FEATURE_REACT_ORCHESTRATION": "react",
     "LLMOPS_LAUNCH_WITHIN_STATED_BUDGET": "launch_within_stated_budget",
 }

@@ -6,9 +6,9 @@ Fields named in `injected` are set by code (the gate), never by a model: who ask
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from mlops.constraints import Constraints
 from mlops.datasets import Dataset
@@ -128,10 +128,8 @@ class CostsOutput(_Wire):
     sandbox: bool
 
 
-class ToolSpec(BaseModel):
+class ToolSpec(BaseModel, frozen=True, extra="forbid"):
     """A tool as everyone sees it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     description: str
@@ -155,6 +153,14 @@ class ToolSpec(BaseModel):
         required = [name for name in schema.get("required", []) if name in properties]
         return {"type": "object", "properties": properties, "required": required}
 
+    def gateway_schema(self) -> dict[str, Any]:
+        """All arguments, injected ones too, in the Gateway's subset of JSON Schema.
+
+        What the subset cannot say is said in the descriptions, and checked where the tool runs.
+        """
+        schema = self.input_model.model_json_schema()
+        return _subset(schema, schema.get("$defs", {}))
+
     def read(self, arguments: Mapping[str, Any]) -> Any:
         """Validated input; RequestError in plain words when the arguments do not fit."""
         try:
@@ -163,6 +169,35 @@ class ToolSpec(BaseModel):
             raise RequestError(
                 "bad_arguments", f"{self.name}: {explain_validation(error)}"
             ) from error
+
+
+class RemoteTool(ToolSpec, frozen=True):
+    """A tool that a Gateway offers and no code here knows: its schema is all there is."""
+
+    input_schema: dict[str, Any]
+    output_model: type[BaseModel] = BaseModel
+    spends: Literal[False] = False
+
+    def model_schema(self) -> dict[str, Any]:
+        return self.input_schema
+
+
+def arguments_model(schema: Mapping[str, Any]) -> type[BaseModel]:
+    """Checks arguments as far as the Gateway's subset of JSON Schema says; more are allowed.
+
+    TypeError, AttributeError or ValueError for what is no schema.
+    """
+    required: list[str] = list(schema.get("required") or ())
+    bodies: dict[str, Any] = dict(schema.get("properties") or {})
+    bodies |= {name: {} for name in required if name not in bodies}
+    fields: dict[str, Any] = {
+        f"argument_{number}": (
+            _python_type(body),
+            Field(... if name in required else None, alias=name),
+        )
+        for number, (name, body) in enumerate(bodies.items())
+    }
+    return create_model("Arguments", __config__=ConfigDict(extra="allow", strict=True), **fields)
 
 
 _SPECS = (
@@ -223,3 +258,39 @@ _SPECS = (
 
 TOOLS: Mapping[str, ToolSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
 EVENT_HANDLERS = ("on_training_event", "watchdog")
+
+_SAID_IN_WORDS = ("enum", "minimum", "maximum")
+_PLAIN_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool}
+
+
+def _subset(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
+    whole = _resolved(schema, defs)
+    limits = (f"{key}: {whole[key]}" for key in _SAID_IN_WORDS if whole.get(key) is not None)
+    words = "; ".join([*([whole["description"]] if "description" in whole else []), *limits])
+    bodies = whole.get("properties", {}).items()
+    parts = {
+        "description": words,
+        "properties": {name: _subset(body, defs) for name, body in bodies},
+        "required": whole.get("required"),
+        "items": _subset(whole["items"], defs) if "items" in whole else None,
+    }
+    return {"type": whole["type"], **{key: part for key, part in parts.items() if part}}
+
+
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
+    """Without references and null; a whole number is a number too."""
+    choices = [_resolved(c, defs) for c in schema.get("anyOf", ()) if c.get("type") != "null"]
+    if choices:
+        return {**max(choices, key=lambda choice: choice["type"] == "number"), **schema}
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    return {**(_resolved(defs[name], defs) if name else {}), **schema}
+
+
+def _python_type(schema: Mapping[str, Any]) -> Any:
+    """Any where the subset says nothing."""
+    kind = schema.get("type")
+    if kind == "array":
+        return list[_python_type(schema.get("items") or {})]
+    if kind == "object":
+        return arguments_model(schema) if schema.get("properties") else dict[str, Any]
+    return _PLAIN_TYPES.get(kind, Any) if isinstance(kind, str) else Any

@@ -84,14 +84,15 @@ def a_plan(
     **clauses: Any,
 ) -> Plan:
     """Built by the rules for `clauses`; without any: "at most $10, one hour, F1 above 85 %"."""
-    said = clauses or {
+    said: dict[str, Any] = clauses or {
         "budget_usd": "10.00",
         "max_minutes": 60,
         "metric": "f1",
         "target": 0.85,
         "target_comparator": ">",
     }
-    constraints = Constraints(**({"task": "token-classification", "dataset": "cier"} | said))
+    task = {"task": "token-classification", "dataset": "cier"}
+    constraints = Constraints.model_validate(task | said)
     return build(
         constraints, data or training_data(), market or a_market(), asker or an_asker(), history
     )

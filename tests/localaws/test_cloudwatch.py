@@ -172,7 +172,7 @@ def test_what_is_refused(cloudwatch: Any, loss: str):
 
     assert "tm90 is not part" in asked(query(loss, "tm90"))
     assert "Period 7" in asked(query(loss, Period=7))
-    assert "metric math" in asked({"Id": "e", "Expression": "m1*2"})
+    assert "No query has the id m1" in asked({"Id": "e", "Expression": "m1*2"})
     backwards = {"StartTime": at(60), "EndTime": START}
     assert "EndTime" in refused(
         cloudwatch.get_metric_data, MetricDataQueries=[query(loss)], **backwards

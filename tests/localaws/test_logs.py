@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.errors import AwsError
-from localaws.log_pattern import LogPattern
+from localaws.log_pattern import LogPattern, parse_pattern
 
 GROUP = "/aws/test"
 NOW = int(time.time() * 1000)
@@ -151,7 +151,7 @@ def test_patterns(pattern: str, matching: list[str]):
     assert [line for line in lines if LogPattern(pattern).matches(line)] == matching
 
 
-@pytest.mark.parametrize("pattern", ["{ $.a = 1 }", "[a, b]", "%x+%", '"open'])
+@pytest.mark.parametrize("pattern", ["{ $.a ~ 1 }", "[a, b]", "%x+%", '"open'])
 def test_patterns_that_are_not_here_are_refused(pattern: str):
     with pytest.raises(AwsError):
         LogPattern(pattern)

@@ -201,17 +201,16 @@ def test_closing_leaves_the_job_for_the_next_start(bench: Bench):
     assert bench.ended("carried")["TrainingJobStatus"] == "Stopped"
 
 
-def test_children_that_outlive_the_script_are_killed(bench: Bench, tmp_path: Path):
-    pid_file = tmp_path / "child.pid"
+def test_children_that_outlive_the_script_are_killed(bench: Bench):
     script = (
-        "import pathlib, subprocess, sys\n"
+        "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import threading; threading.Event().wait(60)'])\n"
-        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
+        "print(child.pid)\n"
     )
     bench.insert("parent", script=script)
     bench.runner.start("parent")
     assert bench.ended("parent")["TrainingJobStatus"] == "Completed"
-    pid = int(pid_file.read_text())
+    pid = int(bench.logs.lines[0])
     eventually(lambda: not _runs(pid))
 
 

@@ -4,171 +4,14 @@ import io
 import json
 import tarfile
 import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.home import aws_environment, internal_environment
-from localaws.job_records import JobRecords
-from localaws.job_run import Ports
-from localaws.runner import Runner
-from localaws.s3 import S3
-from localaws.server import Server
-from localaws.store import Store
-from localaws.training import Training
-from localaws.wire import create_app
-
-BUCKET = "models"
-OK = """
-import json, os, pathlib, sys
-print("args", sys.argv[1:])
-for step in range(3):
-    print(f"iteration={step} train_loss={3 - step}.5")
-print("data", pathlib.Path(os.environ["SM_CHANNEL_TRAINING"], "sub", "train.tsv").read_text())
-print("secret", os.environ.get("PYTEST_CURRENT_TEST"), os.environ["MINE"])
-pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("weights")
-pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "scores.txt").write_text("0.9")
-"""
-WAITING = """
-import os, pathlib, signal, sys, threading
-pathlib.Path(os.environ["SM_MODEL_DIR"], "half.txt").write_text("half")
-def stop(*_):
-    print("stopping", flush=True)
-    os._exit(143)
-signal.signal(signal.SIGTERM, stop)
-print("train_loss=1.0", flush=True)
-threading.Event().wait(60)
-"""
-
-
-class Logs:
-    """Stands for CloudWatch Logs: lines by (group, stream)."""
-
-    def __init__(self):
-        self.lines: dict[tuple[str, str], list[str]] = defaultdict(list)
-
-    def append(self, group: str, stream: str, events: list[tuple[int, str]]) -> None:
-        self.lines[group, stream] += [line for _, line in events]
-
-
-class Stack:
-    """SageMaker and S3 behind one server."""
-
-    def __init__(self, home: Path, limits: dict[str, int] | None = None):
-        self.store = Store(home)
-        self.logs = Logs()
-        self.points: list[tuple[str, str, dict[str, str], float]] = []
-        self.events: list[dict[str, Any]] = []
-        self.records = JobRecords(self.store, self.events.append)
-        ports = Ports(
-            lambda: self.s3,
-            lambda: internal_environment(self.server.endpoint),
-            self.logs,
-            self._put_points,
-        )
-        self.runner = Runner(self.records, ports, home / "jobs", stop_grace_seconds=0.5)
-        limit = (limits or {}).get
-        self.training = Training(self.runner, lambda name: limit(name, 20))
-        self.server = Server(create_app([self.training], S3(self.store)))
-        self.server.start()
-        self.s3 = self._client("s3")
-        self.sagemaker = self._client("sagemaker")
-
-    def launch(self, name: str, script: str, **more: Any) -> None:
-        self._upload_code(script)
-        request: dict[str, Any] = {
-            "TrainingJobName": name,
-            "AlgorithmSpecification": {
-                "TrainingImage": "image",
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [
-                    {"Name": "train_loss", "Regex": r"train_loss=([0-9.eE+-]+)"}
-                ],
-            },
-            "RoleArn": "arn:aws:iam::000000000000:role/training",
-            "InputDataConfig": [channel("training", f"s3://{BUCKET}/prepared/set/")],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/final"},
-            "ResourceConfig": {
-                "InstanceType": "ml.m5.large",
-                "InstanceCount": 1,
-                "VolumeSizeInGB": 30,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-            "HyperParameters": {
-                "engine": "crf",
-                "epochs": "3",
-                "use_peft": "true",
-                "sagemaker_program": '"train.py"',
-                "sagemaker_submit_directory": f'"s3://{BUCKET}/code/sourcedir.tar.gz"',
-            },
-            "Environment": {"MINE": "1"},
-        }
-        self.sagemaker.create_training_job(**(request | more))
-
-    def describe(self, name: str) -> dict[str, Any]:
-        return self.sagemaker.describe_training_job(TrainingJobName=name)
-
-    def wait(self, name: str) -> dict[str, Any]:
-        eventually(lambda: self.describe(name)["TrainingJobStatus"] in FINAL)
-        eventually(lambda: self.runner.active() == 0)
-        return self.describe(name)
-
-    def printed(self, name: str) -> list[str]:
-        return [
-            line
-            for (_, s), lines in self.logs.lines.items()
-            if s.startswith(name)
-            for line in lines
-        ]
-
-    def keys(self, prefix: str) -> set[str]:
-        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-        return {item["Key"] for item in found}
-
-    def close(self) -> None:
-        self.runner.close()
-        self.server.stop()
-        self.store.close()
-
-    def _upload_code(self, script: str) -> None:
-        if not self.s3.list_buckets()["Buckets"]:
-            self.s3.create_bucket(Bucket=BUCKET)
-            self.s3.put_object(Bucket=BUCKET, Key="prepared/set/sub/train.tsv", Body=b"a\tO\n")
-        content = io.BytesIO()
-        with tarfile.open(fileobj=content, mode="w:gz") as tar:
-            info = tarfile.TarInfo("train.py")
-            info.size = len(script)
-            tar.addfile(info, io.BytesIO(script.encode()))
-        self.s3.put_object(Bucket=BUCKET, Key="code/sourcedir.tar.gz", Body=content.getvalue())
-
-    def _client(self, service: str) -> Any:
-        environ = aws_environment(self.server.endpoint)
-        return boto3.Session().client(
-            service,
-            endpoint_url=self.server.endpoint,
-            region_name=environ["AWS_REGION"],
-            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-    def _put_points(
-        self, namespace: str, points: list[tuple[str, dict[str, str], float, datetime]]
-    ) -> None:
-        self.points += [
-            (namespace, name, dimensions, value) for name, dimensions, value, _ in points
-        ]
-
-
-FINAL = ("Completed", "Failed", "Stopped")
+from tests.localaws.jobs import BUCKET, OK, WAITING, Stack, channel, eventually, statuses
 
 
 @pytest.fixture(scope="module")
@@ -176,23 +19,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("training"))
     yield stack
     stack.close()
-
-
-def channel(name: str, uri: str) -> dict[str, Any]:
-    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "did not happen in time"
-        threading.Event().wait(0.02)
-    return found
-
-
-def statuses(job: dict[str, Any]) -> list[str]:
-    return [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
 
 
 def test_a_job_runs_to_its_model(stack: Stack):
@@ -270,7 +96,7 @@ def test_failure_file_is_the_reason(stack: Stack):
         ("nobucket", OK, {"InputDataConfig": [channel("training", "s3://nowhere/x")]}, "NoSuchBucket"),
         ("nocode", OK, {"HyperParameters": {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"s3://{BUCKET}/nope.tar.gz"}}, "could not be read"),
         ("noentry", OK, {"HyperParameters": {}}, "sagemaker_program"),
-        ("wrongentry", OK, {"HyperParameters": {"sagemaker_program": "other.py", "sagemaker_submit_directory": f"s3://{BUCKET}/code/sourcedir.tar.gz"}}, "other.py is not in"),
+        ("wrongentry", OK, {"HyperParameters": {"sagemaker_program": "other.py", "sagemaker_submit_directory": f"s3://{BUCKET}/code/wrongentry.tar.gz"}}, "other.py is not in"),
     ],
 )  # fmt: skip
 def test_other_failures_say_why(

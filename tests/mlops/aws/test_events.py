@@ -113,7 +113,7 @@ def test_a_stale_head_is_caught_up_with(embedded: Embedded, clock: Clock):
 def test_a_claimed_session_keeps_its_chain(aws: Aws, log: EventLog, clock: Clock):
     """Conversation and chain share one item."""
     log.append("s", "t", EventKind.USER, {})
-    assert Sessions(aws).claim("s", "ada", "t", "hello", "me", clock())
+    assert Sessions(aws).claim("s", "ada", "t", "hello", "hello", "me", clock())
     log.append("s", "t", EventKind.DONE, {})
     assert verify(log.tail("s")) is None
     session = Sessions(aws).get("s")

@@ -215,3 +215,21 @@ def test_one_broken_job_does_not_hinder_the_others(
     monkeypatch.undo()
     assert repair(aws, clock).followed == 1
     assert reserved(aws, plans[0]) == 0
+
+
+def test_a_plan_whose_jobs_are_all_closed_is_still_reported(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
+):
+    """An index that was read too early shows the last job as running: nobody moved on."""
+    plan = approved(aws, clock)
+    launch(aws, plan.plan_id, 1, clock())
+    sagemaker.end(name_of(plan), metrics={"eval_f1": 0.9, "test_f1": 0.9})
+    with monkeypatch.context() as early:
+        early.setattr("mlops.aws.follow._move_on", lambda *_: None)
+        repair(aws, clock)
+    assert Jobs(aws).open() == []
+    assert reserved(aws, plan) > 0
+    clock.advance(121)
+    repair(aws, clock)
+    assert reserved(aws, plan) == 0
+    assert len(logged(aws, clock, EventKind.REPORT)) == 1

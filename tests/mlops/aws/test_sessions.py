@@ -18,7 +18,8 @@ def sessions(aws: Aws) -> Sessions:
 
 
 def claim(sessions: Sessions, owner: str = "me", now=NOW, session: str = "s") -> bool:
-    return sessions.claim(session, "ada", f"turn of {owner}", "Train NER", "Train NER", owner, now)
+    text = "Train NER on cier"
+    return sessions.claim(session, "ada", f"turn of {owner}", text, "Train NER", owner, now)
 
 
 def test_a_claimed_session_shows_its_turn(sessions: Sessions):
@@ -27,6 +28,7 @@ def test_a_claimed_session_shows_its_turn(sessions: Sessions):
     assert session is not None and session.turn is not None
     assert (session.title, session.person, session.updated_at) == ("Train NER", "ada", NOW)
     assert (session.turn.owner, session.turn.lease_until) == ("me", NOW + LEASE)
+    assert session.turn.text == "Train NER on cier"
 
 
 def test_a_running_turn_keeps_others_out(sessions: Sessions):

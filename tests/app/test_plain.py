@@ -1,0 +1,92 @@
+"""Words of others reach a screen as words."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.plain import at_least, at_most, escape, prose, seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](http://evil.example/a.png)",
+        "[l](http://evil.example)",
+        "<img src=x>",
+        ":red[x]",
+        ":material/home:",
+        "$x^2$",
+        "# head",
+        "a|b",
+        "[ref]: http://evil.example",
+    ],
+)
+def test_markup_does_not_survive_in_either_form(text: str) -> None:
+    for safe in (escape(text), prose(text)):
+        assert re.search(r"(?<!\\)[!\[\]<:$|#(]", safe) is None
+        assert "http://" not in safe.replace("\\", "")
+
+
+@given(st.text())
+def test_escaped_text_is_one_line_with_every_special_character_behind_a_backslash(
+    text: str,
+) -> None:
+    safe = escape(text)
+    assert "\n" not in safe
+    plain = safe.replace("\\\\", "")
+    for position, character in enumerate(plain):
+        if character in "`*_[]<>$:|#!":
+            assert plain[position - 1] == "\\"
+
+
+@given(st.text())
+def test_prose_never_fails_and_keeps_every_line(text: str) -> None:
+    assert len(prose(text).splitlines()) >= len(text.splitlines()) - 1
+
+
+def test_prose_keeps_lists_bold_and_code() -> None:
+    text = "There are **2** datasets:\n- `cier`: a_b\n  - nested\n1. first"
+    lines = [line.strip() for line in prose(text).splitlines()]
+    assert lines[0] == "There are **2** datasets\\:"
+    assert lines[1] == "- `cier`\\: a\\_b"
+    assert prose(text).splitlines()[2].startswith("    - nested")
+    assert lines[3] == "1. first"
+
+
+def test_bare_addresses_and_arrows_are_broken_up_invisibly() -> None:
+    assert "\u2060" in escape("www.evil.example")
+    assert "\u2060" in escape("a -> b")
+    assert escape("me@b.c").replace("\u2060", "").replace("\\", "") == "me@b.c"
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [
+        ("0.014081", "$0.0141"),
+        ("0.0140", "$0.0140"),
+        ("0.02", "$0.02"),
+        ("10", "$10.00"),
+        ("10.001", "$10.01"),
+        ("1500", "$1,500.00"),
+        ("0.000001", "$0.0001"),
+    ],
+)
+def test_a_ceiling_is_never_shown_smaller_than_it_is(usd: str, shown: str) -> None:
+    assert at_most(usd) == shown
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"), [("49.99984", "$49.99"), ("50", "$50.00"), ("-0.5", "-$0.50")]
+)
+def test_what_is_left_is_never_shown_larger_than_it_is(usd: str, shown: str) -> None:
+    assert at_least(usd) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 s"), (-3, "0 s"), (119.4, "119 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_seconds_for_people(count: float, shown: str) -> None:
+    assert seconds(count) == shown
