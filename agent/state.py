@@ -1,9 +1,21 @@
-"""What the graph carries from node to node, and what a checkpoint holds: JSON primitives only."""
+"""What the graph carries from node to node, and what a checkpoint holds: JSON primitives only.
+
+Nodes see one flat `State`. The graph keeps it as two channels, because a checkpoint writes one item
+for each channel that changed.
+"""
 
 import operator
-from typing import Annotated, Any, TypedDict
+from collections.abc import Mapping
+from typing import Annotated, Any, TypedDict, cast
 
 from mlops.events import EventKind
+
+
+class Kept(TypedDict):
+    """A State as the graph's channels: messages are appended, the rest is merged key by key."""
+
+    messages: Annotated[list[dict[str, Any]], operator.add]
+    rest: Annotated[dict[str, Any], operator.or_]
 
 
 class State(TypedDict):
@@ -14,7 +26,7 @@ class State(TypedDict):
     ending: {"kind", "data"} of the event that ends the turn.
     """
 
-    messages: Annotated[list[dict[str, Any]], operator.add]
+    messages: list[dict[str, Any]]
     session_id: str
     turn: str
     leg: str
@@ -62,6 +74,17 @@ def fresh(
         failed=None,
         ending=None,
     )
+
+
+def pack(update: Mapping[str, Any]) -> Kept:
+    """A state, or what changes of one, as channels."""
+    rest = {key: value for key, value in update.items() if key != "messages"}
+    return Kept(messages=update.get("messages", []), rest=rest)
+
+
+def unpack(kept: Mapping[str, Any]) -> State:
+    """The flat state again."""
+    return cast(State, {"messages": kept["messages"], **kept["rest"]})
 
 
 def ending(kind: EventKind, data: dict[str, Any]) -> dict[str, Any]:

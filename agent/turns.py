@@ -23,7 +23,7 @@ from agent.journal import Journal, LeaseLostError
 from agent.leases import Leases
 from agent.metering import Meter
 from agent.ports import Ports
-from agent.state import State, fresh
+from agent.state import State, fresh, pack, unpack
 from mlops.approvals import Approval, ApprovalStatus
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
@@ -186,7 +186,7 @@ class Turns:
         """The turn whose graph waits for a decision on this plan."""
         snapshot = self._graph.get_state(_config(plan.session_id))
         waits = any(i.value["plan_id"] == plan.plan_id for i in snapshot.interrupts)
-        return snapshot.values["turn"] if waits else None
+        return unpack(snapshot.values)["turn"] if waits else None
 
     def _note_decision(self, plan: Plan, turn: str, approval: Approval) -> None:
         data = {**approval_data(plan, approval.status), "by": approval.by}
@@ -210,19 +210,29 @@ class Turns:
     def _resume(self, turn: Turn) -> State | None:
         """From the checkpoint of this very turn, else from the person's words or decision."""
         snapshot = self._graph.get_state(_config(turn.session_id))
-        begun = snapshot.values.get("turn") == turn.turn
-        if begun and snapshot.next and not snapshot.interrupts:
+        state = unpack(snapshot.values) if snapshot.values else None
+        if state is None or state["turn"] != turn.turn:
+            return self._begin_again(turn)
+        if snapshot.next and not snapshot.interrupts:
             return self._invoke(turn.session_id, None, "sync")
-        if turn.text.startswith(_DECISION):
-            plan_id = turn.text.removeprefix(_DECISION)
-            done = begun and _was_launched(snapshot.values, plan_id)
-            if done:
-                return snapshot.values
-            return self._carry_out(self._plans.get(plan_id), turn.turn)
-        return snapshot.values if begun else self._ask(turn.session_id, turn.turn, turn.text)
+        decided = turn.text.startswith(_DECISION)
+        if decided and not _was_launched(state, turn.text.removeprefix(_DECISION)):
+            return self._begin_again(turn)
+        return state
 
-    def _invoke(self, session_id: str, given: Any, durability: str) -> State:
-        return self._graph.invoke(given, _config(session_id), durability=durability)
+    def _begin_again(self, turn: Turn) -> State | None:
+        """From what the lease says: the decision on a plan, or the person's words."""
+        if turn.text.startswith(_DECISION):
+            plan = self._plans.get(turn.text.removeprefix(_DECISION))
+            return self._carry_out(plan, turn.turn)
+        return self._ask(turn.session_id, turn.turn, turn.text)
+
+    def _invoke(
+        self, session_id: str, given: State | Command[Any] | None, durability: str
+    ) -> State:
+        """Runs the graph to its end or to an interrupt; None goes on from the checkpoint."""
+        entry = pack(given) if isinstance(given, dict) else given
+        return unpack(self._graph.invoke(entry, _config(session_id), durability=durability))
 
 
 def _config(session_id: str) -> dict[str, Any]:
