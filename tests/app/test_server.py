@@ -8,7 +8,9 @@ from starlette.applications import Starlette
 from starlette.types import Message
 from streamlit import config
 
-from app import server
+from app import server, session
+from mlops.errors import FaultError
+from tests.fake_workbench import FakeWorkbench
 
 
 def status_of(path: str, host: str, environ: dict[str, str] | None = None) -> int:
@@ -67,6 +69,7 @@ def test_readiness_waits_for_the_back_end(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_fault_while_resuming_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_ready", threading.Event())
     monkeypatch.setattr(server, "_settle_memory", lambda: None)
+    monkeypatch.setattr(session, "workbench", FakeWorkbench)
     stop, tries = threading.Event(), []
 
     def resume() -> int:
@@ -78,3 +81,21 @@ def test_a_fault_while_resuming_is_tried_again(monkeypatch: pytest.MonkeyPatch) 
 
     server.resume_turns(stop, 0, resume)
     assert len(tries) == 2
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_only_a_back_end_that_does_not_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    fake, forgotten = FakeWorkbench(), []
+    fake.failure = FaultError("unreachable", "No answer.") if lost else None
+    monkeypatch.setattr(session, "workbench", lambda: fake)
+    monkeypatch.setattr(session, "forget_workbench", lambda: forgotten.append(1))
+    stop = threading.Event()
+
+    def resume() -> int:
+        stop.set()
+        raise FaultError("unreachable", "No answer.")
+
+    server.resume_turns(stop, 0, resume)
+    assert bool(forgotten) is lost

@@ -1,0 +1,111 @@
+"""Draws a plan: what would run where, the most it can cost, why, and the two buttons of a person."""
+
+import streamlit as st
+
+from app import session
+from app.blocks import PlanCard
+from app.plain import at_most, escape, seconds
+from app.wording import price, what_runs
+from mlops.plan import NextStep, Plan, Stage
+
+
+def draw(card: PlanCard) -> None:
+    plan = card.plan
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**Plan for {escape(plan.dataset.name)}**", width="content")
+            labels(plan.dataset.synthetic, plan.sandbox)
+        _figures(plan)
+        for stage in plan.stages:
+            _stage(stage, len(plan.stages))
+        _why(plan)
+        next_steps(plan.next_steps, "Stronger models, not part of this plan")
+        _decision(card)
+
+
+def labels(synthetic: bool, sandbox: bool) -> None:
+    """What a person must not overlook, in words."""
+    if synthetic:
+        st.badge("Synthetic data", icon=":material/science:", color="violet")
+    if sandbox:
+        st.badge("Sandbox: metered at list price, not billed", color="gray")
+
+
+def next_steps(steps: tuple[NextStep, ...], title: str) -> None:
+    """Models that were left out, with what they would cost and why they are not run."""
+    if not steps:
+        return
+    with st.expander(f"{title} ({len(steps)})"):
+        for step in steps:
+            on = f" on {escape(step.instance_type)}" if step.instance_type else ""
+            cost = f"at most {at_most(step.ceiling_usd)}" if step.ceiling_usd else "no price"
+            st.markdown(f"- **{escape(step.title)}**{on}: {escape(cost)}. {escape(step.why)}")
+
+
+def _figures(plan: Plan) -> None:
+    low = sum(stage.estimate.p50_seconds for stage in plan.stages)
+    high = sum(stage.estimate.p90_seconds for stage in plan.stages)
+    budget = "not stated" if plan.budget_usd is None else f"${plan.budget_usd}"
+    with st.container(horizontal=True):
+        st.metric("The most it can cost", at_most(plan.ceiling_usd), width="content")
+        st.metric("Budget", budget, width="content")
+        st.metric("Estimated time", f"{seconds(low)} – {seconds(high)}", width="content")
+
+
+def _stage(stage: Stage, count: int) -> None:
+    estimate = stage.estimate
+    of = f"Stage {stage.number} of {count}: " if count > 1 else ""
+    spot = ", spot" if stage.spot else ""
+    where = f"{what_runs(stage)}{spot}"
+    st.markdown(f"{of}**{escape(where)}** · {escape(price(stage))}")
+    bound = f" ({stage.bound_by} binds)" if stage.bound_by else ""
+    lines = (
+        f"Estimate (p50–p90): {seconds(estimate.p50_seconds)} – {seconds(estimate.p90_seconds)}, "
+        f"{at_most(estimate.p50_usd)} – {at_most(estimate.p90_usd)}; {estimate.basis}.",
+        f"Stopped after {seconds(stage.max_runtime_seconds)}{bound}; "
+        f"at most {at_most(stage.ceiling_usd)}.",
+        f"Price source: {stage.price_source}.",
+    )
+    st.caption("  \n".join(escape(line) for line in lines))
+
+
+def _why(plan: Plan) -> None:
+    with st.expander("Why this plan"):
+        for reason in plan.reasons:
+            st.markdown(f"- {escape(reason)}")
+
+
+def _decision(card: PlanCard) -> None:
+    plan = card.plan
+    if card.status == "approved":
+        by = f" by {escape(card.by)}" if card.by else ""
+        st.markdown(f":green-badge[:material/check: Approved{by}, up to \\${plan.ceiling_usd}]")
+    elif card.status == "declined":
+        st.markdown(":gray-badge[:material/close: Declined; nothing was started]")
+    elif card.status == "waiting":
+        _buttons(plan)
+
+
+def _buttons(plan: Plan) -> None:
+    if plan.budget_usd is None:
+        st.caption("You named no budget: the sum that you approve becomes the budget.")
+    with st.container(horizontal=True):
+        st.button(
+            f"Approve up to \\{at_most(plan.ceiling_usd)}",
+            key=f"approve-{plan.plan_id}",
+            type="primary",
+            icon=":material/check:",
+            on_click=_approve,
+            args=(plan.plan_id,),
+        )
+        st.button(
+            "Decline", key=f"decline-{plan.plan_id}", on_click=_decline, args=(plan.plan_id,)
+        )
+
+
+def _approve(plan_id: str) -> None:
+    session.attempt(lambda: session.workbench().approve(plan_id), "Approved; training starts.")
+
+
+def _decline(plan_id: str) -> None:
+    session.attempt(lambda: session.workbench().decline(plan_id), "Declined; nothing starts.")

@@ -1,0 +1,95 @@
+"""What the cards say of constraints, prices and jobs, as plain text: no Streamlit here."""
+
+from typing import Literal
+
+from mlops.constraints import Constraints, Parsed
+from mlops.job import Job, JobState
+from mlops.plan import Stage
+from mlops.report import StageResult
+from mlops.workflow import STEPS, WorkflowStep
+
+CLAUSES = {
+    "task": "Task",
+    "dataset": "Dataset",
+    "budget_usd": "Budget",
+    "max_minutes": "Time",
+    "target": "Target",
+    "metric": "Metric",
+    "model": "Model",
+    "instance_type": "Instance",
+    "spot": "Spot",
+    "region": "Region",
+}
+Colour = Literal["green", "red", "orange", "blue"]
+_JOB_COLOURS: dict[JobState, Colour] = {
+    JobState.COMPLETED: "green",
+    JobState.FAILED: "red",
+    JobState.STOPPED: "orange",
+}
+_SIGNS = {">=": "≥", "<=": "≤"}
+
+
+def clause_rows(parsed: Parsed) -> list[tuple[str, str, str]]:
+    """(clause, what was understood, the words it came from), in a fixed order."""
+    return [
+        (label, understood(parsed.constraints, clause), parsed.evidence.get(clause, ""))
+        for clause, label in CLAUSES.items()
+        if getattr(parsed.constraints, clause) is not None
+        and not (clause == "metric" and parsed.constraints.target is not None)
+    ]
+
+
+def understood(constraints: Constraints, clause: str) -> str:
+    """One clause in short: "≤ $10.00", "≤ 60 min", "f1 > 0.85"."""
+    value = getattr(constraints, clause)
+    if clause == "budget_usd":
+        return f"{sign(constraints.budget_comparator)} ${value}"
+    if clause == "max_minutes":
+        return f"{sign(constraints.time_comparator)} {value:g} min"
+    if clause == "target":
+        return f"{constraints.metric or 'f1'} {sign(constraints.target_comparator)} {value:g}"
+    if clause == "spot":
+        return "yes" if value else "no"
+    return str(value)
+
+
+def sign(comparator: str | None) -> str:
+    return _SIGNS.get(str(comparator), str(comparator)) if comparator else "≤"
+
+
+def comparison(text: str) -> str:
+    """ ">= 0.85" with the sign that people write."""
+    for plain, drawn in _SIGNS.items():
+        text = text.replace(plain, drawn)
+    return text
+
+
+def price(stage: Stage) -> str:
+    """The hourly price with its date."""
+    dated = stage.price_as_of not in ("", "None")
+    as_of = f" as of {stage.price_as_of}" if dated else ", date unknown"
+    return f"${stage.usd_per_hour} per hour, list price{as_of}"
+
+
+def what_runs(stage: Stage | StageResult | Job) -> str:
+    """ "distilbert (lora) on ml.g5.xlarge"; an engine is named where the model does not say it."""
+    engine = f" ({stage.engine})" if stage.engine != stage.model else ""
+    return f"{stage.model}{engine} on {stage.instance_type}"
+
+
+def progress(step: WorkflowStep) -> tuple[float, str]:
+    """How far a request is (0–1), and its step in words."""
+    if step is WorkflowStep.ERROR:
+        return 1.0, "Stopped by an error"
+    number = STEPS.index(step)
+    share = number / (len(STEPS) - 1)
+    return share, f"{step.replace('_', ' ').capitalize()} · step {number + 1} of {len(STEPS)}"
+
+
+def job_state(job: Job) -> tuple[str, Colour]:
+    """(words, badge colour) of a job's state."""
+    colour = _JOB_COLOURS.get(job.state, "blue")
+    words = job.state.capitalize()
+    if job.end_reason is not None and job.state is not JobState.COMPLETED:
+        words = f"{words}: {job.end_reason}"
+    return words, colour

@@ -1,0 +1,98 @@
+"""The chat: one sentence in; what was understood, thoughts, plan, job and report out, as the log grows."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import cards, conversations, session
+from app.blocks import Message
+from app.plain import escape
+from app.transcript import fold, is_followed, is_unfinished, streaming
+
+EVERY_SECONDS = 0.5
+MAX_CHARACTERS = 10_000
+SUGGESTIONS = (
+    "Train a Named Entity Recognition model on the ciER dataset. "
+    "Budget: $10, Time: 1 hour, F1 score > 85%",
+    "What datasets do we have?",
+    "What's the cheapest GPU option?",
+)
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Whether a turn runs (the input waits), and whether anything may still move."""
+
+    turn: str | None
+    moves: bool
+
+
+def main() -> None:
+    current = session.read(session.conversation)
+    notice, draft = session.take_notice(), session.take_draft()
+    conversations.draw(current)
+    st.title("Chat", anchor=False)
+    st.caption(_model())
+    log, messages, pulse = session.read(lambda: _look(current))
+    every = EVERY_SECONDS if pulse.moves else None
+    st.fragment(_conversation, run_every=every)(current, pulse)
+    session.show_notice(notice)
+    if not messages:
+        _suggestions(current)
+    if draft:
+        st.session_state["prompt"] = draft
+    prompt = st.chat_input(
+        "Ask, or say what to train",
+        key="prompt",
+        max_chars=MAX_CHARACTERS,
+        disabled=pulse.turn is not None,
+    )
+    if prompt:
+        session.attempt(lambda: session.workbench().ask(prompt, current))
+        st.rerun()
+
+
+def _look(current: str) -> tuple[session.Log, list[Message], Pulse]:
+    log = session.tail(current)
+    messages = fold(log.events)
+    running = session.workbench().running_turn(current)
+    moves = running is not None or is_unfinished(log.events) or is_followed(messages)
+    return log, messages, Pulse(running.turn if running else None, moves)
+
+
+def _conversation(current: str, before: Pulse) -> None:
+    """Everything said so far; a change of the pulse runs the whole page again."""
+    log, messages, pulse = session.read(lambda: _look(current))
+    if pulse != before:
+        st.rerun()
+    session.rerun_for_notice()
+    for number, message in enumerate(messages, 1):
+        cards.message(message, is_last=number == len(messages))
+    if pulse.turn is None:
+        if is_unfinished(log.events):
+            st.caption(":material/sync: The process of this turn ended; it is being taken up.")
+        return
+    with st.chat_message("assistant"):
+        said = streaming(session.tail_tokens(log), log.events, pulse.turn)
+        st.text(said) if said else st.markdown(":shimmer[Working …]")
+
+
+def _suggestions(current: str) -> None:
+    st.markdown("Say what to train, on what, and what it may cost. For example:")
+    for number, text in enumerate(SUGGESTIONS):
+        label = escape(text)
+        st.button(label, key=f"suggest-{number}", on_click=_ask, args=(text, current))
+
+
+def _ask(text: str, current: str) -> None:
+    session.attempt(lambda: session.workbench().ask(text, current))
+
+
+def _model() -> str:
+    model_id = session.workbench().settings.bedrock_model_id
+    if model_id.startswith("local."):
+        return f"Offline planner ({model_id}) — not a language model"
+    return f"Model: {escape(model_id)}"
+
+
+main()

@@ -1,0 +1,54 @@
+"""The money of this month: spent and reserved against the limit, every booking, and the limit itself."""
+
+import streamlit as st
+
+from app import session
+from app.plain import at_least, at_most
+from app.theme import chart, mode, table
+from mlops.money import parse_usd, show_usd
+from mlops.tools import CostsOutput
+from workbench import figures, frames
+
+
+def main() -> None:
+    st.title("Costs", anchor=False)
+    session.show_notice(session.take_notice())
+    costs = session.read(lambda: session.workbench().costs())
+    if costs.sandbox:
+        st.badge("Sandbox: metered at list price, not billed", color="gray")
+    _totals(costs)
+    entries = session.read(lambda: session.workbench().ledger())
+    if entries:
+        chart(figures.spend_over_time(entries, mode()), "spend")
+        st.subheader("Bookings", anchor=False)
+        table(frames.ledger_frame(entries), "bookings", "Bookings of this month")
+    else:
+        st.info("Nothing was spent or reserved this month.", icon=":material/savings:")
+    _limit(costs)
+
+
+def _totals(costs: CostsOutput) -> None:
+    figures_usd = (
+        ("Spent", at_most(costs.spent_usd)),
+        ("Reserved", at_most(costs.reserved_usd)),
+        ("Left", at_least(costs.left_usd)),
+        (f"Limit for {costs.month}", show_usd(parse_usd(costs.limit_usd))),
+    )
+    with st.container(horizontal=True):
+        for label, value in figures_usd:
+            st.metric(label, value, border=True)
+
+
+def _limit(costs: CostsOutput) -> None:
+    st.subheader("Monthly limit", anchor=False)
+    with st.form("limit", border=True):
+        limit = st.text_input("Limit in US dollars", value=costs.limit_usd, max_chars=12)
+        if st.form_submit_button("Set the limit"):
+            session.attempt(
+                lambda: session.workbench().set_monthly_limit(limit.strip().lstrip("$")),
+                f"The limit is now ${limit.strip()}.",
+            )
+            st.rerun()
+
+
+main()
