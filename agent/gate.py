@@ -38,7 +38,11 @@ class Gate:
 
     def __init__(self, ports: Ports):
         self._ports = ports
-        self._tools = {spec.name: spec for spec in ports.gateway.list_tools()}
+
+    @property
+    def _tools(self) -> dict[str, ToolSpec]:
+        """Asked for anew: a tool that joins the Gateway is there without a restart."""
+        return {spec.name: spec for spec in self._ports.gateway.list_tools()}
 
     def judge(self, state: State) -> Update:
         """Allowed calls, refusals as results, and the plan that waits for approval."""

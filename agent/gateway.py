@@ -5,16 +5,17 @@ import json
 import re
 from typing import Any, Protocol
 
+from agent.mcp_gateway import open_mcp_gateway
+from agent.tool_search import lexical
 from mlops.aws.clients import Aws, translated
-from mlops.errors import FaultError, RequestError, from_wire
+from mlops.aws.gateway import DELIMITER, SERVICE, target_name
+from mlops.errors import FaultError, RefusedError, RequestError, from_wire
 from mlops.settings import LOCAL_GATEWAY_ID
 from mlops.tools import TOOLS, ToolSpec
 
 # The pattern of real Gateway ids in the AWS service model.
 _ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")
 _URL = re.compile(r"https://[a-z0-9.-]+(:\d+)?(/[\w./-]*)?|http://127\.0\.0\.1:\d+(/[\w./-]*)?")
-_TARGET = "llmops"
-_WORDS = re.compile(r"[a-z0-9]+")
 
 
 class ToolGateway(Protocol):
@@ -38,10 +39,7 @@ class LambdaGateway:
 
     def search_tools(self, query: str, top_k: int = 5) -> list[ToolSpec]:
         """Lexical: the tools that share most words with the query."""
-        wanted = _words(query)
-        scores = {spec.name: len(wanted & _described(spec)) for spec in self.list_tools()}
-        ranked = sorted(self.list_tools(), key=lambda spec: -scores[spec.name])
-        return [spec for spec in ranked if scores[spec.name]][:top_k]
+        return lexical(self.list_tools(), query, top_k)
 
     def invoke_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Raises the tool's own OpsError, or FaultError when its function crashed."""
@@ -63,28 +61,38 @@ def open_gateway(aws: Aws) -> ToolGateway:
     settings = aws.settings
     if settings.uses_lambda_gateway:
         return LambdaGateway(aws)
-    use_functions = (
-        f"set AGENTCORE_GATEWAY_ID={LOCAL_GATEWAY_ID} or USE_AGENTCORE_GATEWAY=false to call the "
-        "tools' Lambda functions directly"
-    )
-    if not _ID.fullmatch(settings.gateway_id) and not _URL.fullmatch(settings.gateway_id):
-        raise RequestError(
-            "bad_setting",
-            f"AGENTCORE_GATEWAY_ID={settings.gateway_id[:120]!r} is neither a Gateway id "
-            f"(name-0123456789) nor its URL; correct it, or {use_functions}.",
-        )
+    if _URL.fullmatch(settings.gateway_id):
+        return open_mcp_gateway(aws, settings.gateway_id)
+    if _ID.fullmatch(settings.gateway_id):
+        return open_mcp_gateway(aws, _url(aws, settings.gateway_id))
     raise RequestError(
-        "gateway_unsupported",
-        f"This version does not speak to a remote AgentCore Gateway yet; {use_functions}.",
+        "bad_setting",
+        f"AGENTCORE_GATEWAY_ID={settings.gateway_id[:120]!r} is neither a Gateway id "
+        f"(name-0123456789) nor its URL; correct it, or set AGENTCORE_GATEWAY_ID="
+        f"{LOCAL_GATEWAY_ID} or USE_AGENTCORE_GATEWAY=false to call the tools' Lambda functions "
+        "directly.",
     )
+
+
+def _url(aws: Aws, gateway_id: str) -> str:
+    """As AWS tells it; as it is always built, for whom AWS does not."""
+    try:
+        with translated():
+            found = aws.client(SERVICE).get_gateway(gatewayIdentifier=gateway_id)
+        return found["gatewayUrl"]
+    except RefusedError:
+        if aws.settings.endpoint_url:
+            raise
+        region = aws.settings.region
+        return f"https://{gateway_id}.gateway.bedrock-agentcore.{region}.amazonaws.com/mcp"
 
 
 def _client_context(name: str) -> str:
     custom = {
-        "bedrockAgentCoreToolName": f"{_TARGET}___{name}",
+        "bedrockAgentCoreToolName": f"{target_name(name)}{DELIMITER}{name}",
         "bedrockAgentCoreMessageVersion": "1.0",
         "bedrockAgentCoreGatewayId": LOCAL_GATEWAY_ID,
-        "bedrockAgentCoreTargetId": _TARGET,
+        "bedrockAgentCoreTargetId": target_name(name),
     }
     return base64.b64encode(json.dumps({"custom": custom}).encode()).decode()
 
@@ -100,12 +108,3 @@ def _result(name: str, payload: bytes, failed: bool) -> dict[str, Any]:
     if "error" in body:
         raise from_wire(body)
     return body
-
-
-def _described(spec: ToolSpec) -> set[str]:
-    return _words(f"{spec.name} {spec.description} {' '.join(spec.input_model.model_fields)}")
-
-
-def _words(text: str) -> set[str]:
-    """Word stems, crudely: "instances" finds "instance"."""
-    return {word.removesuffix("s") for word in _WORDS.findall(text.lower().replace("_", " "))}

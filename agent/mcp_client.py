@@ -18,10 +18,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.response import BaseHTTPResponse
 
 from agent.mcp_replies import read_reply
+from mlops.aws.gateway import VERSIONS
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
-
-VERSIONS = ("2025-11-25", "2025-06-18")
-"""Of the protocol, the newest first."""
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 120.0

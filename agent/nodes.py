@@ -114,7 +114,6 @@ class Nodes:
             return _by_policy(state)
         self._ports.journal.require_lease(state)
         try:
-            self._ports.meter.require(state, conversation)
             return self._from_model(state, conversation)
         except OpsError:
             # A plan was made and its price agreed: it is carried through without more words.
@@ -125,9 +124,14 @@ class Nodes:
     def _from_model(self, state: State, conversation: list[dict[str, Any]]) -> dict[str, Any]:
         stream = self._ports.journal.stream(state)
         tools = self._ports.gateway.list_tools()
-        reply = self._ports.model.reply(conversation, SYSTEM, tools, stream)
+        held = self._ports.meter.reserve(state, conversation)
+        try:
+            reply = self._ports.model.reply(conversation, SYSTEM, tools, stream)
+        except Exception:
+            self._ports.meter.release(held)
+            raise
+        self._ports.meter.settle(held, reply)
         stream.flush()
-        self._ports.meter.book(state, reply)
         return reply.message
 
     def _missing(self, state: State, parsed: Parsed) -> OpsError | None:

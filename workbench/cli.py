@@ -16,7 +16,15 @@ from typer.core import TyperGroup
 
 from mlops.constraints import parse as parse_text
 from mlops.errors import FaultError, OpsError
-from workbench import cli_ask, cli_datasets, cli_jobs, cli_local, cli_market, cli_money
+from workbench import (
+    cli_ask,
+    cli_datasets,
+    cli_gateway,
+    cli_jobs,
+    cli_local,
+    cli_market,
+    cli_money,
+)
 from workbench.tables import complain, facts, json_out, line
 from workbench.wording import plain
 
@@ -112,6 +120,7 @@ app.command()(cli_market.plan)
 app.add_typer(cli_jobs.app, name="jobs")
 app.command()(cli_money.costs)
 app.add_typer(cli_money.budget, name="budget")
+app.add_typer(cli_gateway.app, name="gateway")
 app.add_typer(cli_local.app, name="local")
 
 

@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from agent import gateway as gateways
 from agent.gateway import LambdaGateway, open_gateway
 from mlops.errors import FaultError, RefusedError, RequestError, to_wire
 from mlops.settings import Settings
+
+HIDDEN = "hidden-a1b2c3d4e5"
 
 
 class FakeLambda:
@@ -29,9 +33,18 @@ class FakeAws:
         self.settings = Settings.from_env({}, **settings)
         self.fake = FakeLambda(answer, failed)
 
-    def client(self, service: str) -> FakeLambda:
-        assert service == "lambda"
-        return self.fake
+    def client(self, service: str) -> Any:
+        return self.fake if service == "lambda" else FakeControl()
+
+
+class FakeControl:
+    """Tells of one gateway, and hides another."""
+
+    def get_gateway(self, gatewayIdentifier: str) -> dict[str, str]:
+        if gatewayIdentifier == HIDDEN:
+            answer: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+            raise ClientError(answer, "GetGateway")
+        return {"gatewayUrl": "https://told.example.com/mcp"}
 
 
 def gateway(answer: Any, failed: bool = False) -> tuple[LambdaGateway, FakeLambda]:
@@ -94,12 +107,36 @@ def test_the_local_name_or_no_gateway_means_lambda(settings: dict[str, Any]):
         ("gtw-xyz123", "bad_setting"),
         ("my gateway", "bad_setting"),
         ("http://example.com/mcp", "bad_setting"),
-        ("aiops-a1b2c3d4e5", "gateway_unsupported"),
-        ("https://aiops-a1b2c3d4e5.gateway.example.com/mcp", "gateway_unsupported"),
+        ("http://127.0.0.1.example.com:80/mcp", "bad_setting"),
+        ("https://user:secret@example.com/mcp", "bad_setting"),
+        ("https://example.com/mcp?x=1", "bad_setting"),
     ],
 )
-def test_other_gateways_fail_at_start_up_and_say_what_to_set(gateway_id: str, code: str):
+def test_what_is_no_gateway_fails_at_start_up_and_says_what_to_set(gateway_id: str, code: str):
     aws: Any = FakeAws(gateway_id=gateway_id)
     with pytest.raises(RequestError, match="USE_AGENTCORE_GATEWAY=false") as caught:
         open_gateway(aws)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("gateway_id", "url"),
+    [
+        ("aiops-a1b2c3d4e5", "https://told.example.com/mcp"),
+        (HIDDEN, f"https://{HIDDEN}.gateway.bedrock-agentcore.us-east-1.amazonaws.com/mcp"),
+        ("https://aiops-a1b2c3d4e5.gateway.example.com/mcp",) * 2,
+        ("http://127.0.0.1:8123/gateways/x-0123456789/mcp",) * 2,
+    ],
+)
+def test_ids_and_urls_lead_to_the_gateway(
+    monkeypatch: pytest.MonkeyPatch, gateway_id: str, url: str
+):
+    monkeypatch.setattr(gateways, "open_mcp_gateway", lambda aws, url: url)
+    aws: Any = FakeAws(gateway_id=gateway_id)
+    assert open_gateway(aws) == url
+
+
+def test_the_embedded_aws_never_leads_to_the_real_one():
+    aws: Any = FakeAws(gateway_id=HIDDEN, endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(RefusedError):
+        open_gateway(aws)

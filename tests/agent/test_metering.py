@@ -25,7 +25,8 @@ def test_each_call_is_booked_under_its_turn(world: World):
     assert spent(world) == 2 * (1_000 * 2 + 100 * 10)
     entries = Ledger(world.aws).entries(person_scope(world.aws.settings.person, clock()))
     assert all(e.key.startswith(f"{world.session}#{events[0].turn}#") for e in entries)
-    assert {e.kind for e in entries} == {EntryKind.TOKENS}
+    assert {e.kind for e in entries} == {EntryKind.RESERVE, EntryKind.TOKENS}
+    assert sum(e.reserved_micro for e in entries) == 0
 
 
 def test_a_free_model_books_nothing(world: World):
@@ -62,10 +63,11 @@ def test_a_made_plan_goes_on_without_words_when_its_tokens_are_used_up(world: Wo
 
 
 def test_the_worst_case_of_a_call_grows_with_the_conversation(world: World):
-    state: Any = {"session_id": "s", "turn": "t", "parsed": {"constraints": {"budget_usd": "0.1"}}}
+    said = {"constraints": {"budget_usd": "0.1"}}
+    state: Any = {"session_id": "s", "turn": "t", "iterations": 0, "parsed": said}
     settings = world.aws.settings.model_copy(update=PRICED)
     aws: Any = type(world.aws)(settings, world.aws.session)
     meter = Meter(aws, clock)
-    meter.require(state, [{"role": "user", "content": [{"text": "short"}]}])
+    assert meter.reserve(state, [{"role": "user", "content": [{"text": "short"}]}])
     with pytest.raises(RefusedError, match="may cost"):
-        meter.require(state, [{"role": "user", "content": [{"text": "x" * 100_000}]}])
+        meter.reserve(state, [{"role": "user", "content": [{"text": "x" * 100_000}]}])
