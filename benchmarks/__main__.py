@@ -7,12 +7,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import journey, pages
+from benchmarks import journey, learning_curves, localaws, money, pages, planning
 from benchmarks.tables import Table, machine
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
     "journey": journey.run,
+    "localaws": localaws.run,
+    "money": money.run,
     "pages": pages.run,
+    "planning": planning.run,
+    "curves": learning_curves.run,
 }
 _OURS = ("AWS_", "LLMOPS_", "BEDROCK_", "AGENTCORE_", "USE_AGENTCORE_", "FEATURE_", "STREAMLIT_")
 

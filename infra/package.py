@@ -4,6 +4,7 @@ The same sources give the same bytes: entries are sorted and carry a fixed date.
 """
 
 import gzip
+import hashlib
 import importlib.util
 import io
 import tarfile
@@ -18,6 +19,8 @@ VENDORED = (
     "typing_extensions",
     "typing_inspection",
 )
+RUNNING = ("infra", "lambdas", "localaws", "mlops", "training")
+"""What the embedded AWS is made of: another digest of these means another server."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o644
 _SKIPPED_SUFFIXES = {".pyc", ".pyi", ".pyo"}
@@ -54,6 +57,17 @@ def training_archive(root: Path) -> bytes:
             for path in sorted(files):
                 _add(tar, path)
     return packed.getvalue()
+
+
+def source_digest(root: Path) -> str:
+    """SHA-256 over names and contents of everything that the embedded AWS runs."""
+    digest = hashlib.sha256()
+    for folder in RUNNING:
+        for name, path in sorted(_sources(root / folder)):
+            content = path.read_bytes()
+            digest.update(f"{name} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
 
 
 def _vendored(vendor: Path | None) -> Iterator[tuple[str, Path]]:

@@ -10,8 +10,10 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.package import source_digest
+from localaws import confinement
 from localaws import home as data
-from localaws.composition import Stack, compose
+from localaws.composition import ROOT, Stack, compose
 from localaws.provision import provision
 from mlops.errors import RequestError
 
@@ -47,12 +49,13 @@ def _serve(home: Path, idle_seconds: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    stack = compose(home)
+    code, token = source_digest(ROOT), secrets.token_urlsafe(32)
+    stack = compose(home, token)
     stack.server.start()
     try:
         provision(stack.services, stack.wanted, home)
         stack.start()
-        _announce(home, stack)
+        _announce(home, stack, code, token)
         names = list(stack.wanted.handlers)
         threading.Thread(target=stack.functions.prewarm, args=(names,), daemon=True).start()
         _wait(stack, ending, idle_seconds)
@@ -61,15 +64,17 @@ def _serve(home: Path, idle_seconds: float) -> None:
         stack.close()
 
 
-def _announce(home: Path, stack: Stack) -> None:
+def _announce(home: Path, stack: Stack, code: str, token: str) -> None:
     announcement = data.Announcement(
         endpoint=stack.server.endpoint,
         pid=os.getpid(),
         port=stack.server.port,
-        token=secrets.token_urlsafe(32),
+        token=token,
         started_at=datetime.now(UTC),
         version=data.FORMAT,
         prefix=stack.wanted.settings.prefix,
+        code=code,
+        confinement=confinement.kind(),
     )
     data.announce(home, announcement)
     _LOG.info("ready at %s", announcement.endpoint)

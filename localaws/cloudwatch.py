@@ -1,4 +1,7 @@
-"""CloudWatch metrics: points in SQLite, aggregated per period by exact namespace, name and dimensions."""
+"""CloudWatch metrics: points in SQLite, aggregated per period by exact namespace, name and dimensions.
+
+Old points are merged and at last removed, once an hour at most, when new ones arrive.
+"""
 
 import math
 import sqlite3
@@ -8,7 +11,9 @@ from typing import Any
 
 import orjson
 
+from localaws import cloudwatch_retention
 from localaws import cloudwatch_series as series
+from localaws.cloudwatch_queries import Queries
 from localaws.cloudwatch_series import Metric, MetricId, Point
 from localaws.errors import AwsError
 from localaws.paging import offset_of, page, token_of
@@ -28,6 +33,7 @@ _MAX_DATA = 1000
 _MAX_DATAPOINTS = 100_800
 _MAX_STATISTICS = 1440
 _LIST_SIZE = 500
+_SWEEP_SECONDS = 3600
 
 
 class CloudWatch:
@@ -36,6 +42,7 @@ class CloudWatch:
     def __init__(self, store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
         self._store = store
         self._now = now
+        self._swept_at = 0.0
         store.ensure(SCHEMA)
 
     def put_points(
@@ -62,11 +69,11 @@ class CloudWatch:
 
     def get_metric_data(self, request: dict[str, Any]) -> dict[str, Any]:
         queries = request["MetricDataQueries"]
+        bounds = (request["StartTime"], request["EndTime"])
+        series_of = Queries(queries, lambda stat: self._series(stat, bounds))
         wanted = [q for q in queries if q.get("ReturnData", True)]
-        if len({q["Id"] for q in queries}) != len(queries):
-            raise AwsError("ValidationError", "The query ids must be unique")
         ascending = request.get("ScanBy") == "TimestampAscending"
-        results = [self._series(q, request["StartTime"], request["EndTime"]) for q in wanted]
+        results = [series_of.values(q["Id"]) for q in wanted]
         if not ascending:
             results = [values[::-1] for values in results]
         start = offset_of(request.get("NextToken"), "InvalidNextToken")
@@ -109,14 +116,9 @@ class CloudWatch:
         ]
         return {"Metrics": listed, **({"NextToken": more["next"]} if more else {})}
 
-    def _series(self, query: Mapping[str, Any], start: datetime, end: datetime) -> series.Values:
-        stat = query.get("MetricStat")
-        if stat is None:
-            message = "metric math expressions are not part of the embedded AWS"
-            raise AwsError("ValidationError", message)
-        metric_id = self._metric(stat["Metric"])
-        period = _period(stat["Period"])
-        return self._read(metric_id, stat["Stat"], period, (start, end), stat.get("Unit"))
+    def _series(self, stat: Mapping[str, Any], bounds: tuple[datetime, datetime]) -> series.Values:
+        metric_id, period = self._metric(stat["Metric"]), _period(stat["Period"])
+        return self._read(metric_id, stat["Stat"], period, bounds, stat.get("Unit"))
 
     def _metric(self, request: Mapping[str, Any]) -> MetricId | None:
         dimensions = _canonical(_named(request.get("Dimensions")))
@@ -153,6 +155,13 @@ class CloudWatch:
                     "  WHERE metric_id=?1 AND at_ms=?2), ?3, ?4, ?5, ?6, ?7",
                     (ids[metric], *point),
                 )
+            self._sweep(db)
+
+    def _sweep(self, db: sqlite3.Connection) -> None:
+        now = self._now().timestamp()
+        if now - self._swept_at >= _SWEEP_SECONDS:
+            self._swept_at = now
+            cloudwatch_retention.age(db, int(now * 1000))
 
 
 def _metric_id(db: sqlite3.Connection, metric: Metric) -> MetricId:
@@ -210,6 +219,11 @@ def _has_dimensions(dimensions: Mapping[str, str], filters: list[dict[str, str]]
     )
 
 
+def _label(query: Mapping[str, Any]) -> str:
+    stat = query.get("MetricStat")
+    return stat["Metric"]["MetricName"] if stat else query["Id"]
+
+
 def _data_page(
     queries: list[dict[str, Any]], results: list[series.Values], start: int, limit: int
 ) -> dict[str, Any]:
@@ -223,7 +237,7 @@ def _data_page(
         listed.append(
             {
                 "Id": query["Id"],
-                "Label": query.get("Label") or query["MetricStat"]["Metric"]["MetricName"],
+                "Label": query.get("Label") or _label(query),
                 "Timestamps": [at for at, _ in taken],
                 "Values": [value for _, value in taken],
                 "StatusCode": "Complete" if skipped + len(taken) >= len(values) else "PartialData",

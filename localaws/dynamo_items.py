@@ -119,14 +119,15 @@ def rebuild_expiry(db: sqlite3.Connection, table: Table) -> None:
     db.executemany("UPDATE ddb_items SET expires_at=? WHERE id=?", changes)
 
 
-def sweep(db: sqlite3.Connection, table: Table, now: float) -> None:
-    """Removes a bounded number of expired items."""
+def sweep(db: sqlite3.Connection, table: Table, now: float) -> bool:
+    """Removes a bounded number of expired items; whether that was all of them."""
     rows = db.execute(
         "SELECT pk, sk FROM ddb_items WHERE expires_at <= ? AND table_id=? LIMIT ?",
         (now, table.id, _SWEEP_ROWS),
     ).fetchall()
     for key in rows:
         delete(db, table, key)
+    return len(rows) < _SWEEP_ROWS
 
 
 def _reindex(

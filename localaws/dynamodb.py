@@ -194,19 +194,19 @@ class DynamoDb:
         return {"Attributes": attributes} if attributes else {}
 
     def _sweep(self) -> None:
-        """Once a minute a write also removes what has expired."""
+        """Once a minute a write also removes what has expired; the next ones go on if that is much."""
         now = self._now()
         if now - self._swept_at < _SWEEP_SECONDS:
             return
-        self._swept_at = now
         with self._store.write() as db:
             rows = db.execute(
                 "SELECT id, name, spec, ttl_attribute FROM ddb_tables"
                 " WHERE ttl_attribute IS NOT NULL"
             ).fetchall()
-            for row in rows:
-                dynamo_items.sweep(db, table_of(row), now)
+            done = [dynamo_items.sweep(db, table_of(row), now) for row in rows]
             dynamo_transactions.forget_tokens(db, now)
+        if all(done):
+            self._swept_at = now
 
 
 def _row(db: sqlite3.Connection, name: str) -> tuple[int, str, str, str | None] | None:

@@ -185,6 +185,7 @@ class Functions:
             arn=config["FunctionArn"],
             handler=config["Handler"],
             import_path=self._code.import_path(code),
+            scratch=self._code.scratch,
             environment=tuple(sorted(variables.items())),
             timeout_seconds=config["Timeout"],
             memory_mb=config["MemorySize"],

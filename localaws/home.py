@@ -24,6 +24,7 @@ MARKER = "format.json"
 LOCK = "lock"
 ENDPOINT = "endpoint.json"
 LOG = "localaws.log"
+PORT = "port"
 SEEDED = "seeded.json"
 STATE = (
     "state.sqlite3",
@@ -32,21 +33,27 @@ STATE = (
     "blobs",
     "jobs",
     "lambda",
+    "endpoints",
+    "outbox",
+    "pace.json",
     SEEDED,
 )
 EXIT_REFUSED = 65
 """The data directory is not ours or of another format (sysexits' EX_DATAERR)."""
 EXIT_TAKEN = 75
 """Another server holds it (EX_TEMPFAIL)."""
-_OWN_BEFORE_MARKER = (MARKER, LOCK, LOG, "quotas.json")
+_OWN_BEFORE_MARKER = (MARKER, LOCK, LOG, "quotas.json", "spot.json")
 _LOCK_PATIENCE_SECONDS = 0.5
 _LOCK_RETRY_SECONDS = 0.02
 
 
 class Announcement(BaseModel):
-    """endpoint.json: written when the server is ready, readable by its owner alone."""
+    """endpoint.json: written when the server is ready, readable by its owner alone.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A newer server's may say more, an older one's less: both can be talked to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     endpoint: str
     pid: int
@@ -55,6 +62,8 @@ class Announcement(BaseModel):
     started_at: datetime
     version: int
     prefix: str
+    code: str = ""
+    confinement: str = ""
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:
@@ -137,7 +146,16 @@ def lock_holder(home: Path) -> int | None:
 
 
 def announce(home: Path, announcement: Announcement) -> None:
+    _replace(home / PORT, str(announcement.port))
     _replace(home / ENDPOINT, announcement.model_dump_json())
+
+
+def last_port(home: Path) -> int:
+    """Where the server of this directory answered last; 0 when it never did."""
+    try:
+        return int((home / PORT).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def withdraw(home: Path) -> None:
@@ -154,16 +172,21 @@ def announcement(home: Path) -> Announcement | None:
 
 
 def _check_format(marker: Path) -> None:
+    """Formats of the past that can be brought up to date would be migrated here; there is none."""
     try:
         found = json.loads(marker.read_text()).get("format")
     except (ValueError, AttributeError):
         found = None
-    if found != FORMAT:
-        raise RequestError(
-            "home_version",
-            f"{marker.parent} was written in format {found}; this version reads format {FORMAT}."
-            " Use the version that wrote it, or name another directory with LLMOPS_HOME.",
-        )
+    if found == FORMAT:
+        return
+    advice = "Use the version that wrote it, or name another directory with LLMOPS_HOME."
+    if isinstance(found, int) and found < FORMAT:
+        advice += " `llmops local reset` deletes what it holds and starts afresh."
+    raise RequestError(
+        "home_version",
+        f"{marker.parent} was written in format {found}; this version reads format {FORMAT}."
+        f" {advice}",
+    )
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

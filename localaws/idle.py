@@ -23,6 +23,11 @@ class OutsideCalls:
         with self._lock:
             return 0.0 if self._open else time.monotonic() - self._last
 
+    def open_calls(self) -> int:
+        """Outside calls that are being answered now."""
+        with self._lock:
+            return self._open
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_outside(scope):
             return await self._app(scope, receive, send)

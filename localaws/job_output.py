@@ -1,7 +1,6 @@
 """What a training job prints: lines to CloudWatch Logs, values of its metric regexes to CloudWatch."""
 
 import math
-import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 
 from localaws.job_process import Use
 from localaws.job_records import Record
+from localaws.metric_scan import MetricScan
 from localaws.script_mode import HOST
 
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -17,7 +17,9 @@ BATCH_SECONDS = 0.2
 _MAX_BATCH_LINES = 5000
 _MAX_LINE_CHARS = 200_000
 _MAX_SCANNED_CHARS = 2_000
-"""A regex of the request runs over each line; a bound on the line bounds most of its cost."""
+"""Metrics further right in a line are not found; it bounds what a regex costs."""
+
+_TOO_SLOW = " takes too long; the metric is not recorded any more"
 
 LogEvents = list[tuple[int, str]]
 
@@ -41,7 +43,7 @@ class JobOutput:
         self._logs = logs
         self._put_points = put_points
         definitions = record["AlgorithmSpecification"].get("MetricDefinitions") or []
-        self._patterns = [(d["Name"], re.compile(d["Regex"])) for d in definitions]
+        self._scan = MetricScan(definitions)
         self._rest = b""
         self._events: LogEvents = []
         self._points: list[tuple[str, dict[str, str], float, datetime]] = []
@@ -65,10 +67,13 @@ class JobOutput:
         self._take([self._rest] if self._rest else [])
         self._rest = b""
         self.flush()
+        self._scan.close()
 
     def flush(self) -> None:
         self._flushed = time.monotonic()
         events, self._events = self._events, []
+        if events:
+            events = events + self._find_metrics(events)
         points, self._points = self._points, []
         if events:
             self._logs.append(GROUP, self._stream, events)
@@ -86,22 +91,23 @@ class JobOutput:
         return late or len(self._events) >= _MAX_BATCH_LINES
 
     def _take(self, lines: Iterable[bytes]) -> None:
-        now = datetime.now(UTC)
-        milliseconds = int(now.timestamp() * 1000)
+        milliseconds = int(time.time() * 1000)
         for raw in lines:
             line = raw.decode(errors="replace").rstrip("\r")[:_MAX_LINE_CHARS]
-            if not line:
-                continue
-            self._events.append((milliseconds, line))
-            self._scan(line[:_MAX_SCANNED_CHARS], now)
+            if line:
+                self._events.append((milliseconds, line))
 
-    def _scan(self, line: str, now: datetime) -> None:
-        for name, pattern in self._patterns:
-            for found in pattern.finditer(line):
-                value = _number(found.group(1))
-                if value is not None:
-                    self._points.append((name, {"TrainingJobName": self._name}, value, now))
-                    self.last[name] = (value, now)
+    def _find_metrics(self, events: LogEvents) -> LogEvents:
+        """Points of these lines; returns a line for each regex that was given up."""
+        found = self._scan.scan([line[:_MAX_SCANNED_CHARS] for _, line in events])
+        dimensions = {"TrainingJobName": self._name}
+        for number, name, text in found.values:
+            value, at = _number(text), datetime.fromtimestamp(events[number][0] / 1000, UTC)
+            if value is not None:
+                self._points.append((name, dimensions, value, at))
+                self.last[name] = (value, at)
+        now = events[-1][0]
+        return [(now, f"[embedded AWS] the regex of {name}{_TOO_SLOW}") for name in found.slow]
 
 
 def _number(text: str | None) -> float | None:

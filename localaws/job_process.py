@@ -1,7 +1,7 @@
 """The script of a training job as a process group: limits, output pipe, signals, use of the machine.
 
-Limits hold where the system has prlimit and /proc (Linux): address-space data, CPU time, core files.
-The group keeps only its priority elsewhere. File access is not confined.
+Limits hold where the system has prlimit and /proc (Linux): data segment, CPU time, core files.
+The group keeps only its priority elsewhere.
 """
 
 import contextlib

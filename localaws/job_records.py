@@ -138,7 +138,7 @@ def enter(record: Record, now: datetime, secondary: str, message: str) -> None:
     if transitions:
         transitions[-1]["EndTime"] = now
     opened = {"Status": secondary, "StartTime": now, "StatusMessage": message}
-    if secondary in (*FINAL, "MaxRuntimeExceeded"):
+    if record["TrainingJobStatus"] in FINAL:
         opened["EndTime"] = now
     transitions.append(opened)
     record["SecondaryStatus"] = secondary

@@ -1,23 +1,21 @@
-"""One start of one training job: download, run the script, upload, and record how it ended.
+"""One training job from Downloading to its end: fetch, run the script, upload, and record.
 
-Seconds are real: nothing is added for machines that do not exist.
+A managed spot job goes through that several times when its instance is reclaimed.
 """
 
 import json
 import logging
-import math
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from localaws.job_output import BATCH_SECONDS, JobOutput, LogSink, PutPoints
+from localaws.confinement import confined
+from localaws.job_ends import MAX_REASON_CHARS, End, Meter, Outcome
+from localaws.job_output import JobOutput, LogSink, PutPoints
 from localaws.job_process import JobProcess, kill_left_over, started_ticks
 from localaws.job_records import JobRecords, Record, enter
 from localaws.job_storage import (
@@ -28,22 +26,12 @@ from localaws.job_storage import (
     download_code,
     upload_folder,
 )
+from localaws.job_watch import Limits, Signals, watch
 from localaws.script_mode import Script, Tree, environment, write_config
+from localaws.spot import Market
 
 _LOG = logging.getLogger(__name__)
-_HOUSEKEEPING_SECONDS = 2.0
-_CLOSING_GRACE_SECONDS = 2.0
-_MAX_REASON_CHARS = 1024
-
-
-class End(Enum):
-    """Why a script is no longer running, with the job's final status and secondary status."""
-
-    EXITED = ("Completed", "Completed", "Training job completed")
-    FAILED = ("Failed", "Failed", "Training job failed")
-    STOPPED = ("Stopped", "Stopped", "Training job stopped")
-    OUT_OF_TIME = ("Stopped", "MaxRuntimeExceeded", "Training job runtime exceeded its limit")
-    CLOSING = ("", "", "")
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,10 +42,11 @@ class Ports:
     environment: Callable[[], dict[str, str]]
     logs: LogSink
     put_points: PutPoints
+    spot: Callable[[], Market] = Market
 
 
 class JobRun:
-    """`stop` asks the script to end; `closing` ends it but leaves the job for the next start."""
+    """`signals` are set by others while one of the four ways in runs; none of these raises."""
 
     def __init__(
         self,
@@ -68,35 +57,38 @@ class JobRun:
         grace_seconds: float,
     ):
         self.name = name
-        self.stop = threading.Event()
-        self.closing = threading.Event()
+        self.signals = Signals()
         self._records = records
         self._ports = ports
         self._folder = folder
         self._tree = Tree(folder / "ml")
         self._grace_seconds = grace_seconds
-        self._used_before = 0.0
-        self._began: datetime = records.now()
-        self._looked = time.monotonic()
+        self._meter = Meter(records.now)
+        self._market = Market()
         self._output: JobOutput | None = None
 
     def run(self) -> None:
-        """From Downloading to a final state; never raises."""
+        """From Downloading to a final state."""
         self._guarded(self._live)
 
     def run_again(self) -> None:
         """After the server died: a new start that counts what was used before."""
-        self._used_before = self._records.used_seconds(self.name)
+        self._meter.before_seconds = self._records.used_seconds(self.name)
         self._enter("Restarting", "Restarting the training job after its runner died")
         self.run()
 
     def conclude(self, end: End) -> None:
         """Ends a job whose process is gone; what it left as model is uploaded."""
-        self._used_before = self._records.used_seconds(self.name)
-        self._guarded(lambda: self._conclude(end, 0))
+        self._meter.before_seconds = self._records.used_seconds(self.name)
+
+        def step() -> None:
+            self._market = self._ports.spot()
+            self._conclude(end, 0)
+
+        self._guarded(step)
 
     def fail(self, reason: str) -> None:
-        self._used_before = self._records.used_seconds(self.name)
+        self._meter.before_seconds = self._records.used_seconds(self.name)
         self._guarded(lambda: self._finish(End.FAILED, reason=reason))
 
     def kill_left_over(self) -> None:
@@ -110,42 +102,51 @@ class JobRun:
             kill_left_over(left["pid"], left["started_ticks"])
 
     def _guarded(self, step: Callable[[], None]) -> None:
+        closing = self.signals.closing
         try:
             step()
         except (StorageError, ValueError) as error:
-            self._unless_closing(str(error))
+            self._fail_unless_closing(str(error))
         except Exception as error:  # the thread's edge: a job must never stay InProgress unseen
-            if not self.closing.is_set():
+            if not closing.is_set():
                 _LOG.exception("training job %s", self.name)
-            self._unless_closing(f"InternalServerError: {type(error).__name__}: {error}")
+            self._fail_unless_closing(f"InternalServerError: {type(error).__name__}: {error}")
         finally:
-            if not self.closing.is_set():
+            if not closing.is_set():
                 shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _unless_closing(self, reason: str) -> None:
-        if not self.closing.is_set():
+    def _fail_unless_closing(self, reason: str) -> None:
+        if not self.signals.closing.is_set():
             self._finish(End.FAILED, reason=reason)
 
     def _live(self) -> None:
+        self._market = self._ports.spot()
+        end, code = self._start()
+        while end is End.INTERRUPTED:
+            end = self._wait_for_capacity()
+            if end is None:
+                self._enter("Restarting", "Restarting the training job on another spot instance")
+                end, code = self._start()
+        if end is not End.CLOSING:
+            self._conclude(end, code)
+
+    def _start(self) -> tuple[End, int]:
+        """One instance's part: until its script is gone, and why it is."""
         record = self._records.change(self.name, self._begin)
         if record["TrainingJobStatus"] == "Stopping":
-            self.stop.set()
+            self.signals.stop.set()
         script = Script.of(record)
         self._tree.make()
         write_config(self._tree, record)
-        s3 = self._ports.s3()
-        sync = self._fetch(s3, record, script)
-        if self.stop.is_set():
-            return self._conclude(End.STOPPED, 0)
-        if self.closing.is_set():
-            return None
-        end, code = self._train(record, script, sync)
-        if end is not End.CLOSING:
-            self._conclude(end, code)
-        return None
+        sync = self._fetch(self._ports.s3(), record, script)
+        if self.signals.closing.is_set():
+            return End.CLOSING, 0
+        if self.signals.stop.is_set():
+            return End.STOPPED, 0
+        return self._train(record, script, sync)
 
     def _begin(self, record: Record, now: datetime) -> None:
-        self._began = now
+        self._meter.begin(now)
         record.setdefault("TrainingStartTime", now)
         if record["TrainingJobStatus"] == "InProgress":
             enter(record, now, "Downloading", "Downloading input data")
@@ -158,9 +159,10 @@ class JobRun:
         self._records.change(self.name, apply)
 
     def _fetch(self, s3: Any, record: Record, script: Script) -> CheckpointSync | None:
+        stop = self.signals.stop
         for channel in record.get("InputDataConfig") or []:
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-            download_channel(s3, uri, self._tree.data / channel["ChannelName"], self.stop)
+            download_channel(s3, uri, self._tree.data / channel["ChannelName"], stop)
         download_code(s3, script.archive_uri, self._tree.code, self._tree.temporary)
         if not (self._tree.code / script.program).is_file():
             raise StorageError(f"AlgorithmError: {script.program} is not in the source archive")
@@ -170,77 +172,76 @@ class JobRun:
         if not config:
             return None
         sync = CheckpointSync(s3, Location.of(config["S3Uri"]), folder)
-        sync.restore(self.stop)
+        sync.restore(stop)
         return sync
 
     def _train(
         self, record: Record, script: Script, sync: CheckpointSync | None
     ) -> tuple[End, int]:
-        limit = record["StoppingCondition"]["MaxRuntimeInSeconds"]
-        environ = environment(self._tree, record, script, self._ports.environment())
-        command = script.command(self._tree)
-        process = JobProcess(command, self._tree.code, environ, limit)
-        self._note(process)
-        self._enter("Training", "Training in progress")
-        self._output = JobOutput(record, self._ports.logs, self._ports.put_points)
+        limits = Limits.of(record, self._market)
+        self._output = output = JobOutput(record, self._ports.logs, self._ports.put_points)
         try:
-            end = self._follow(process, self._output, sync, limit)
+            process = self._spawn(record, script)
+            try:
+                self._enter("Training", "Training in progress")
+                end = watch(
+                    process,
+                    output,
+                    lambda: self.signals.reason_to_end(limits, self._meter),
+                    self._grace_seconds,
+                    lambda: self._look_after(process, output, sync),
+                )
+            finally:
+                code = process.finish()
         finally:
-            code = process.finish()
-            self._output.close()
+            output.close()
         if sync is not None:
             sync.push()
         return (End.FAILED if end is End.EXITED and code else end), code
 
-    def _note(self, process: JobProcess) -> None:
+    def _spawn(self, record: Record, script: Script) -> JobProcess:
+        command = confined(
+            script.command(self._tree),
+            write=[self._tree.base],
+            network=not record["EnableNetworkIsolation"],
+            dies_with_starter=True,
+        )
+        environ = environment(self._tree, record, script, self._ports.environment())
+        limit = record["StoppingCondition"]["MaxRuntimeInSeconds"]
+        process = JobProcess(command, self._tree.code, environ, limit)
         note = {"pid": process.pid, "started_ticks": started_ticks(process.pid)}
         (self._folder / "process.json").write_text(json.dumps(note))
+        return process
 
-    def _follow(
-        self, process: JobProcess, output: JobOutput, sync: CheckpointSync | None, limit: float
-    ) -> End:
-        """Until the script is gone: its output, our housekeeping, and the reasons to end it."""
-        end, kill_at = End.EXITED, math.inf
-        while not process.ended:
-            output.write(process.read(BATCH_SECONDS))
-            self._keep_house(process, output, sync)
-            if end is End.EXITED and (reason := self._reason_to_end(limit)) is not None:
-                end = reason
-                process.signal(signal.SIGTERM)
-                closing = end is End.CLOSING
-                grace = _CLOSING_GRACE_SECONDS if closing else self._grace_seconds
-                kill_at = time.monotonic() + grace
-            elif time.monotonic() > kill_at:
-                process.signal(signal.SIGKILL)
-        return end
-
-    def _reason_to_end(self, limit: float) -> End | None:
-        if self.closing.is_set():
-            return End.CLOSING
-        if self.stop.is_set():
-            return End.STOPPED
-        return End.OUT_OF_TIME if self._used_seconds() >= limit else None
-
-    def _keep_house(
+    def _look_after(
         self, process: JobProcess, output: JobOutput, sync: CheckpointSync | None
     ) -> None:
-        if time.monotonic() - self._looked < _HOUSEKEEPING_SECONDS:
-            return
-        self._looked = time.monotonic()
-        self._records.set_used_seconds(self.name, self._used_seconds())
+        self._records.set_used_seconds(self.name, self._meter.seconds())
         use = process.use()
         if use is not None:
             output.add_use(use)
         if sync is not None:
             sync.push()
 
-    def _used_seconds(self) -> float:
-        return self._used_before + (self._records.now() - self._began).total_seconds()
+    def _wait_for_capacity(self) -> End | None:
+        """The instance is gone with all that was not synchronised; None when there is another."""
+        self._records.set_used_seconds(self.name, self._meter.pause())
+        self._enter(*End.INTERRUPTED.value[1:])
+        shutil.rmtree(self._tree.base, ignore_errors=True)
+        record = self._records.get(self.name)
+        assert record is not None
+        limits = Limits.of(record, self._market)
+        there_is_one = time.monotonic() + self._market.wait_seconds
+        while (end := self.signals.reason_to_end(limits, self._meter)) is None:
+            if time.monotonic() >= there_is_one:
+                return None
+            self.signals.stop.wait(_LOOK_SECONDS)
+        return end
 
     def _conclude(self, end: End, code: int) -> None:
         if end in (End.EXITED, End.OUT_OF_TIME):
             self._enter("Uploading", "Uploading generated training model")
-        if self.stop.is_set():  # also when the script ended by itself just then
+        if self.signals.stop.is_set():  # also when the script ended by itself just then
             end = End.STOPPED
         record = self._records.get(self.name)
         assert record is not None
@@ -263,26 +264,13 @@ class JobRun:
         exit_code = code if code >= 0 else 128 - code
         try:
             with self._tree.failure.open(errors="replace") as file:
-                text = file.read(_MAX_REASON_CHARS).strip()
+                text = file.read(MAX_REASON_CHARS).strip()
         except FileNotFoundError:
             text = "the script ended without a failure file; its last log lines say why"
         suffix = f", exit code: {exit_code}"
-        return f"AlgorithmError: {text}"[: _MAX_REASON_CHARS - len(suffix)] + suffix
+        return f"AlgorithmError: {text}"[: MAX_REASON_CHARS - len(suffix)] + suffix
 
     def _finish(self, end: End, reason: str | None = None, model_uri: str | None = None) -> None:
-        status, secondary, message = end.value
-
-        def apply(record: Record, now: datetime) -> None:
-            record["TrainingJobStatus"] = status
-            record.setdefault("TrainingStartTime", now)
-            record["TrainingEndTime"] = now
-            seconds = max(1, math.ceil(self._used_before + (now - self._began).total_seconds()))
-            record["BillableTimeInSeconds"] = record["TrainingTimeInSeconds"] = seconds
-            record["FinalMetricDataList"] = self._output.final_metrics() if self._output else []
-            if model_uri is not None:
-                record["ModelArtifacts"] = {"S3ModelArtifacts": model_uri}
-            if reason is not None:
-                record["FailureReason"] = reason[:_MAX_REASON_CHARS]
-            enter(record, now, secondary, reason or message)
-
-        self._records.change(self.name, apply)
+        metrics = self._output.final_metrics() if self._output else []
+        outcome = Outcome(end, self._meter, self._market.savings, reason, model_uri, metrics)
+        self._records.change(self.name, outcome.apply)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 Handler = Callable[[Any, Any], Any]
+MAX_RESULT_BYTES = 6 * 1024 * 1024 + 100
 
 
 class ClientContext:
@@ -57,7 +59,7 @@ def main(argv: list[str]) -> int:
     try:
         handler = _load(argv[3])
     except BaseException as error:
-        _send(results, {"failed": _describe(error)})
+        _send(results, {"failed": _describe(_not_loaded(error, argv[3]))})
         return 1
     _send(results, {"ready": True})
     for line in requests:
@@ -70,14 +72,30 @@ def _load(name: str) -> Handler:
     return getattr(importlib.import_module(module.replace("/", ".")), function)
 
 
+def _not_loaded(error: BaseException, handler: str) -> BaseException:
+    """In AWS's words where it has some."""
+    module, _, function = handler.rpartition(".")
+    if isinstance(error, SyntaxError):
+        return UserCodeSyntaxError(f"Syntax error in module '{module}': {error}")
+    if isinstance(error, ImportError):
+        return ImportModuleError(f"Unable to import module '{module}': {error}")
+    if isinstance(error, AttributeError) and getattr(error, "name", None) == function:
+        return HandlerNotFound(f"Handler '{function}' missing on module '{module}'")
+    return error
+
+
 def _answer(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
     request_id = request["request_id"]
     _log(f"START RequestId: {request_id} Version: $LATEST")
     started = time.perf_counter()
     try:
         answer = {"result": _marshal(handler(request["event"], Context(request)))}
+    except MemoryError:
+        _log(f"RequestId: {request_id} Error: out of memory")
+        os.kill(os.getpid(), signal.SIGKILL)  # as AWS does
+        raise
     except Exception as error:
-        answer = {"failed": _describe(error)}
+        answer = {"failed": _describe(error) | {"requestId": request_id}}
         _log(f"[ERROR] {''.join(traceback.format_exception(error)).rstrip()}")
     _print_end(request_id, (time.perf_counter() - started) * 1000)
     return answer
@@ -85,24 +103,49 @@ def _answer(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
 
 def _marshal(result: Any) -> str:
     try:
-        return json.dumps(result)
+        text = json.dumps(result)
     except (TypeError, ValueError) as error:
         raise MarshalError(f"Unable to marshal response: {error}") from error
+    if len(text) > MAX_RESULT_BYTES:
+        message = "Response payload size exceeded maximum allowed payload size"
+        raise ResponseSizeTooLarge(f"{message} ({MAX_RESULT_BYTES} bytes).")
+    return text
 
 
 class MarshalError(Exception):
     """The handler returned something that JSON cannot say."""
 
 
+class ResponseSizeTooLarge(Exception):
+    """The handler returned more than an answer holds."""
+
+
+class ImportModuleError(Exception):
+    """The handler's module, or one that it needs, is not there."""
+
+
+class HandlerNotFound(Exception):
+    """The module has no such function."""
+
+
+class UserCodeSyntaxError(Exception):
+    """The module is not Python."""
+
+
+_NAMED: dict[type[BaseException], str] = {
+    MarshalError: "Runtime.MarshalError",
+    ResponseSizeTooLarge: "Function.ResponseSizeTooLarge",
+    ImportModuleError: "Runtime.ImportModuleError",
+    HandlerNotFound: "Runtime.HandlerNotFound",
+    UserCodeSyntaxError: "Runtime.UserCodeSyntaxError",
+}
+
+
 def _describe(error: BaseException) -> dict[str, Any]:
-    named = {
-        MarshalError: "Runtime.MarshalError",
-        ModuleNotFoundError: "Runtime.ImportModuleError",
-    }
     frames = traceback.extract_tb(error.__traceback__)[1:]
     return {
         "errorMessage": str(error),
-        "errorType": named.get(type(error), type(error).__name__),
+        "errorType": _NAMED.get(type(error), type(error).__name__),
         "stackTrace": traceback.format_list(frames),
     }
 

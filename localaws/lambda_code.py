@@ -31,13 +31,15 @@ class Code:
 
 
 class CodeFolder:
-    """home/lambda: code/<sha256>, packages/<digest>, runtime."""
+    """home/lambda: code/<sha256>, packages/<digest>, runtime, and tmp for what functions write."""
 
     def __init__(self, folder: Path):
         self._code = folder / "code"
         self._packages = folder / "packages"
         self._runtime = folder / "runtime"
-        for path in (self._code, self._packages):
+        self.scratch = folder / "tmp"
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for path in (self._code, self._packages, self.scratch):
             path.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         _link_runtime(self._runtime)

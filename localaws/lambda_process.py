@@ -1,18 +1,21 @@
 """One Lambda child process: a handler loaded once, answering one invocation at a time.
 
-Isolation is by process, environment and import path (the zip and boto3, nothing else). Memory is
-limited by RLIMIT_DATA where the system has prlimit (Linux): a handler sees MemoryError, while AWS
-kills the process.
+Isolation is by process, environment, import path (the zip and boto3, nothing else) and Landlock: a
+function reads its code and writes its TMPDIR only (AWS gives it /tmp). Memory is limited by
+RLIMIT_DATA where the system has prlimit (Linux); a MemoryError that the handler lets through kills
+the process, as AWS does.
 """
 
 import logging
 import os
 import resource
 import select
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -23,9 +26,11 @@ from typing import Any
 
 import orjson
 
+from localaws.confinement import confined
 from localaws.errors import AwsError
 
 _INIT_SECONDS = 30.0
+_EXIT_SECONDS = 1.0
 _BOOTSTRAP = Path(__file__).with_name("lambda_child.py")
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ class Program:
     arn: str
     handler: str
     import_path: tuple[Path, ...]
+    scratch: Path
     environment: tuple[tuple[str, str], ...]
     timeout_seconds: int
     memory_mb: int
@@ -73,14 +79,13 @@ class Child:
         self._stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}"
         their_requests, self._requests = os.pipe()
         self._results, their_results = os.pipe()
-        paths = [str(path) for path in program.import_path]
+        self._temporary = Path(tempfile.mkdtemp(dir=program.scratch))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_BOOTSTRAP)]
-            + [str(their_requests), str(their_results), program.handler, *paths],
+            self._command(their_requests, their_results),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=paths[0],
+            cwd=program.import_path[0],
             env=self._environment(),
             pass_fds=(their_requests, their_results),
             start_new_session=True,
@@ -108,7 +113,7 @@ class Child:
         try:
             _write_all(self._requests, line + b"\n")
         except BrokenPipeError as error:
-            raise _exited(request["request_id"]) from error
+            raise self._exited(request["request_id"]) from error
         message = self._receive(deadline, request["request_id"], limit)
         if "failed" in message:
             return Answer(orjson.dumps(message["failed"]), failed=True)
@@ -123,6 +128,17 @@ class Child:
         os.close(self._requests)
         os.close(self._results)
         self._requests = self._results = -1
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _command(self, requests: int, results: int) -> list[str]:
+        program = self.program
+        interpreter = [sys.executable, "-I", "-S", str(_BOOTSTRAP)]
+        arguments = [str(requests), str(results), program.handler, *map(str, program.import_path)]
+        return confined(
+            [*interpreter, *arguments],
+            write=[self._temporary],
+            read=[_BOOTSTRAP, *program.import_path],
+        )
 
     def _receive(self, deadline: float, request_id: str, limit: float) -> dict[str, Any]:
         parts: list[bytes] = []
@@ -133,9 +149,21 @@ class Child:
                 raise ChildError("Sandbox.Timedout", text)
             part = os.read(self._results, 1 << 16)
             if not part:
-                raise _exited(request_id)
+                raise self._exited(request_id)
             parts.append(part)
         return orjson.loads(b"".join(parts))
+
+    def _exited(self, request_id: str) -> ChildError:
+        """In AWS's words; its pipe is closed, so it has ended or is about to."""
+        try:
+            code = self._process.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = 0
+        how = {0: "without providing a reason", -signal.SIGKILL: "with error: signal: killed"}
+        reason = how.get(code) or f"with error: exit status {code}"
+        text = f"RequestId: {request_id} Error: Runtime exited {reason}"
+        self._log([text])
+        return ChildError("Runtime.ExitError", text)
 
     def _environment(self) -> dict[str, str]:
         program = self.program
@@ -150,6 +178,7 @@ class Child:
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
+            "TMPDIR": str(self._temporary),
         }
         return own | dict(program.environment)
 
@@ -170,11 +199,6 @@ class Child:
             self._write_log(self._group, self._stream, [(now, line) for line in lines if line])
         except (sqlite3.Error, AwsError):
             _LOG.warning("%s: %d log lines lost", self.program.name, len(lines))
-
-
-def _exited(request_id: str) -> ChildError:
-    text = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
-    return ChildError("Runtime.ExitError", text)
 
 
 def _limit_memory(pid: int, memory_mb: int) -> None:

@@ -1,11 +1,17 @@
-"""Filter patterns of CloudWatch Logs: terms, "phrases", ?any of and -none of. The rest is refused."""
+"""Filter patterns of CloudWatch Logs: terms, "phrases", ?any of, -none of, and JSON. The rest is refused."""
 
 import re
 
 from localaws.errors import AwsError
+from localaws.log_json_pattern import JsonPattern
 
 _TERM = re.compile(r'\s*([-?]?)(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))')
-_REFUSED = ("{", "[", "%")
+_REFUSED = ("[", "%")
+
+
+def parse_pattern(text: str) -> "LogPattern | JsonPattern":
+    text = text.strip()
+    return JsonPattern(text) if text.startswith("{") else LogPattern(text)
 
 
 class LogPattern:
@@ -15,9 +21,8 @@ class LogPattern:
         self._all: list[str] = []
         self._any: list[str] = []
         self._none: list[str] = []
-        text = text.strip()
         if text.startswith(_REFUSED):
-            message = "Only term patterns are part of the embedded AWS, not JSON, fields or regex"
+            message = "Only terms and JSON are part of the embedded AWS, not columns or regex"
             raise AwsError("InvalidParameterException", message)
         at = 0
         while at < len(text):

@@ -1,4 +1,7 @@
-"""CloudWatch Logs: groups, streams and events, with tokens that let a reader follow a stream."""
+"""CloudWatch Logs: groups, streams and events, with tokens that let a reader follow a stream.
+
+Events older than their group's retention are removed once an hour at most, when new ones arrive.
+"""
 
 import sqlite3
 import time
@@ -6,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from localaws.errors import AwsError
-from localaws.log_pattern import LogPattern
+from localaws.log_pattern import parse_pattern
 from localaws.log_rows import END, START, group_rows, parse_position, position_token, stream_rows
 from localaws.log_shapes import described_group, described_stream, filtered
 from localaws.paging import offset_of, page, token_of
@@ -32,6 +35,10 @@ _MAX_SCANNED = 50_000
 _LIST_SIZE = 50
 _NO_END = 2**62
 _LAST = "\U0010ffff"
+_SWEEP_SECONDS = 3600
+_DAY_MS = 86_400_000
+_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
+_RETENTION_DAYS += (2192, 2557, 2922, 3288, 3653)
 
 
 class Logs:
@@ -42,6 +49,7 @@ class Logs:
     def __init__(self, store: Store, now: Callable[[], float] = time.time):
         self._store = store
         self._now = now
+        self._swept_at = 0.0
         store.ensure(SCHEMA)
 
     def append(self, group: str, stream: str, events: Iterable[tuple[int, str]]) -> None:
@@ -74,10 +82,13 @@ class Logs:
         return {}
 
     def put_retention_policy(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Kept and described; local events do not expire."""
-        with self._store.write() as db:
-            row = (request["retentionInDays"], _group(db, request))
-            db.execute("UPDATE log_groups SET retention_days=? WHERE id=?", row)
+        if request["retentionInDays"] not in _RETENTION_DAYS:
+            raise _invalid(f"retentionInDays must be one of {list(_RETENTION_DAYS)}")
+        self._set_retention(request, request["retentionInDays"])
+        return {}
+
+    def delete_retention_policy(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._set_retention(request, None)
         return {}
 
     def put_log_events(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +160,7 @@ class Logs:
 
     def filter_log_events(self, request: dict[str, Any]) -> dict[str, Any]:
         """Events of all or some streams in time order, page by page."""
-        pattern = LogPattern(request.get("filterPattern", ""))
+        pattern = parse_pattern(request.get("filterPattern", ""))
         db = self._store.read()
         group_id = _group(db, request)
         names = _stream_names(db, group_id, request)
@@ -166,6 +177,21 @@ class Logs:
             if len(events) >= limit or scanned >= _MAX_SCANNED:
                 return {"events": events, "nextToken": position_token("f", position)}
         return {"events": events, "searchedLogStreams": []}
+
+    def _set_retention(self, request: dict[str, Any], days: int | None) -> None:
+        with self._store.write() as db:
+            row = (days, _group(db, request))
+            db.execute("UPDATE log_groups SET retention_days=? WHERE id=?", row)
+        self._swept_at = 0.0
+
+    def _sweep(self, db: sqlite3.Connection) -> None:
+        if self._now() - self._swept_at < _SWEEP_SECONDS:
+            return
+        self._swept_at = self._now()
+        query = "SELECT id, retention_days FROM log_groups WHERE retention_days IS NOT NULL"
+        for group_id, days in db.execute(query).fetchall():
+            oldest = self._milliseconds() - days * _DAY_MS
+            db.execute("DELETE FROM log_events WHERE group_id=? AND at_ms < ?", (group_id, oldest))
 
     def _milliseconds(self) -> int:
         return int(self._now() * 1000)
@@ -207,6 +233,7 @@ class Logs:
             " last_ms=MAX(COALESCE(last_ms, ?3), ?3) WHERE id=?4",
             (ingested, min(times), max(times), stream_id),
         )
+        self._sweep(db)
 
 
 def _group_name(request: dict[str, Any]) -> str:

@@ -85,8 +85,10 @@ def render(operation: OperationModel, protocol: str, output: dict[str, Any]) -> 
     if operation.has_event_stream_output:
         return StreamingResponse(_frames(operation, serializer, output), media_type=_EVENT_STREAM)
     wire = serializer.serialize(output)
-    status = _status_member(operation, output) or wire["status_code"]
-    return Response(wire["body"], status, wire["headers"])
+    status = _bound(operation, output, "statusCode", "StatusCode") or wire["status_code"]
+    content_type = _bound(operation, output, "header", "Content-Type")
+    headers = {**wire["headers"], **({"Content-Type": content_type} if content_type else {})}
+    return Response(wire["body"], status, headers)
 
 
 def render_error(protocol: str, error: AwsError, operation: OperationModel | None) -> Response:
@@ -130,12 +132,15 @@ def _exception(error: AwsError) -> EventStreamMessage:
     return EventStreamMessage(headers, json.dumps({"message": error.message}).encode())
 
 
-def _status_member(operation: OperationModel, output: dict[str, Any]) -> int | None:
-    """Lambda's Invoke answers 200 or 202 through a member bound to the HTTP status."""
+def _bound(operation: OperationModel, output: dict[str, Any], location: str, name: str) -> Any:
+    """The member that Lambda binds to the HTTP status, or endpoints to the content type, if any."""
     shape: Any = operation.output_shape
-    for name, member in shape.members.items() if shape else ():
-        if member.serialization.get("location") == "statusCode":
-            return output.get(name)
+    for member, bound in shape.members.items() if shape else ():
+        if (bound.serialization.get("location"), bound.serialization.get("name", member)) == (
+            location,
+            name,
+        ):
+            return output.get(member)
     return None
 
 

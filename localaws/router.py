@@ -58,11 +58,19 @@ class Router:
     """Finds operations by X-Amz-Target (json), Action (query) or path (rest-json)."""
 
     def __init__(self, services: Sequence[Any]):
-        self._entries = [_Entry(service) for service in services]
+        """Several objects may share one service: each operation is looked for in all of them."""
+        by_name: dict[str, list[Any]] = {}
+        for service in services:
+            by_name.setdefault(service.service_name, []).append(service)
+        self._entries = [_Entry(name, objects) for name, objects in by_name.items()]
 
     @property
     def names(self) -> list[str]:
         return [entry.name for entry in self._entries]
+
+    def operations(self) -> dict[str, list[str]]:
+        """Service name → the operations that it has here."""
+        return {entry.name: entry.operations() for entry in self._entries}
 
     def protocol(self, request: WireRequest) -> str:
         """The protocol to answer in when no service was found."""
@@ -104,11 +112,11 @@ class _Path:
 
 
 class _Entry:
-    """One service with its botocore model."""
+    """One service with its botocore model; the first object that has an operation answers it."""
 
-    def __init__(self, service: Any):
-        self.name: str = service.service_name
-        self.service = service
+    def __init__(self, name: str, objects: Sequence[Any]):
+        self.name = name
+        self.objects = objects
         description = create_loader().load_service_model(self.name, "service-2")
         self.model = ServiceModel(description, self.name)
         self.signing_name = self.model.signing_name
@@ -120,10 +128,14 @@ class _Entry:
             operation_name=operation,
             operation=self.model.operation_model(operation) if known else None,
             protocol=protocol,
-            method=getattr(self.service, xform_name(operation), None) if known else None,
+            method=self._method(operation) if known else None,
             uri=uri,
-            raw_json=getattr(self.service, "raw_json", False),
+            raw_json=getattr(self.objects[0], "raw_json", False),
         )
+
+    def operations(self) -> list[str]:
+        """The operations that are here, by botocore's names."""
+        return [name for name in self._operations if self._method(name) is not None]
 
     def by_action(self, request: WireRequest) -> Target | None:
         if "query" not in self._protocols:
@@ -141,6 +153,11 @@ class _Entry:
                 uri = {path.labels[k]: unquote(v) for k, v in found.groupdict().items()}
                 return self.target(path.operation, "rest-json", uri)
         return None
+
+    def _method(self, operation: str) -> Callable[[Any], Any] | None:
+        name = xform_name(operation)
+        methods = (getattr(service, name, None) for service in self.objects)
+        return next((method for method in methods if method is not None), None)
 
     @property
     def _protocols(self) -> Sequence[str]:

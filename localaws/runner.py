@@ -4,8 +4,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from localaws.job_ends import End
 from localaws.job_records import JobRecords, Record
-from localaws.job_run import End, JobRun, Ports
+from localaws.job_run import JobRun, Ports
 
 STOP_GRACE_SECONDS = 10.0
 """AWS gives 120 s between SIGTERM and SIGKILL; LLMOPS_STOP_GRACE_SECONDS sets it here."""
@@ -42,7 +43,7 @@ class Runner:
         with self._lock:
             run = self._runs.get(name)
         if run is not None:
-            run.stop.set()
+            run.signals.stop.set()
 
     def recover(self) -> None:
         """Once, when requests are answered: continues, or ends, the jobs of a dead server."""
@@ -59,26 +60,33 @@ class Runner:
             self._closed = True
             threads = list(self._threads.values())
             for run in self._runs.values():
-                run.closing.set()
+                run.signals.closing.set()
         for thread in threads:
             thread.join(_CLOSE_SECONDS)
 
     def _take_up(self, record: Record) -> None:
-        name = record["TrainingJobName"]
-        run = self._new_run(name)
+        run = self._new_run(record["TrainingJobName"])
         run.kill_left_over()
-        limit = record["StoppingCondition"]["MaxRuntimeInSeconds"]
-        passed = [transition["Status"] for transition in record["SecondaryStatusTransitions"]]
         if record["TrainingJobStatus"] == "Stopping":
-            run.stop.set()
+            run.signals.stop.set()
             self._spawn(run, run.conclude, End.STOPPED)
-        elif self.records.used_seconds(name) >= limit:
-            self._spawn(run, run.conclude, End.OUT_OF_TIME)
-        elif passed.count("Restarting") >= _MAX_RESTARTS:
+        elif (end := self._overdue(record)) is not None:
+            self._spawn(run, run.conclude, end)
+        elif _deaths(record) >= _MAX_RESTARTS:
             reason = f"InternalServerError: the job's runner died {_MAX_RESTARTS + 1} times"
             self._spawn(run, run.fail, reason)
         else:
             self._spawn(run, run.run_again)
+
+    def _overdue(self, record: Record) -> End | None:
+        """A limit that passed while no server ran."""
+        stopping = record["StoppingCondition"]
+        used = self.records.used_seconds(record["TrainingJobName"])
+        if used >= stopping["MaxRuntimeInSeconds"]:
+            return End.OUT_OF_TIME
+        wait = stopping.get("MaxWaitTimeInSeconds")
+        age = (self.records.now() - record["CreationTime"]).total_seconds()
+        return End.OUT_OF_WAIT if wait is not None and age >= wait else None
 
     def _new_run(self, name: str) -> JobRun:
         folder = self._folder / name
@@ -98,3 +106,9 @@ class Runner:
                 return
             self._runs[run.name], self._threads[run.name] = run, thread
         thread.start()
+
+
+def _deaths(record: Record) -> int:
+    """Restarts that no spot interruption explains."""
+    passed = [transition["Status"] for transition in record["SecondaryStatusTransitions"]]
+    return max(0, passed.count("Restarting") - passed.count("Interrupted"))

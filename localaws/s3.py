@@ -44,6 +44,15 @@ _UPLOAD_OPERATIONS = {
 }
 
 
+_OTHER_OPERATIONS = (
+    "PutObject",
+    "UploadPart",
+    "UploadPartCopy",
+    "CompleteMultipartUpload",
+    "ListObjectsV2",
+)
+
+
 class S3:
     """The S3 handler of the wire; `objects` is the same state for callers in this process."""
 
@@ -51,6 +60,12 @@ class S3:
         self.objects = Objects(store, now)
         self._uploads = Uploads(store, self.objects, now)
         self._now = now
+
+    @staticmethod
+    def operations() -> list[str]:
+        """What is here, by botocore's names (both versions of ListObjects are one method)."""
+        methods = (*_OBJECT_OPERATIONS, *_BODY_OPERATIONS, *_UPLOAD_OPERATIONS)
+        return sorted((*methods, *_OTHER_OPERATIONS))
 
     async def __call__(self, request: Request) -> Response:
         wanted = read_request(request)

@@ -5,6 +5,8 @@ outlives the process that started it.
 """
 
 import http.client
+import json
+import logging
 import os
 import shutil
 import signal
@@ -18,13 +20,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from infra.package import source_digest
 from localaws import home as data
+from localaws.own_routes import STATE_PATH
 from mlops.errors import FaultError, RequestError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOOK_SECONDS = 0.02
 _HEALTH_SECONDS = 2.0
+_STOP_SECONDS = 20.0
 _LAST_LOG_CHARS = 600
+_LOG = logging.getLogger(__name__)
 
 
 class Endpoint(BaseModel):
@@ -43,7 +49,7 @@ class Endpoint(BaseModel):
 
 
 class Status(BaseModel):
-    """What `llmops local status` prints."""
+    """What `llmops local status` prints; `outdated`: it runs other code than is installed now."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,28 +60,24 @@ class Status(BaseModel):
     port: int | None = None
     started_at: datetime | None = None
     version: int | None = None
+    outdated: bool | None = None
+    confinement: str | None = None
 
 
 def ensure(home: Path, *, timeout_seconds: float = 30) -> Endpoint:
     """Joins the server of this data directory, or starts it and waits until it is ready.
 
-    Raises RequestError when the directory is not ours, FaultError when no server comes up.
+    One that runs other code than ours is started anew, unless it is busy. Raises RequestError when
+    the directory is not ours, FaultError when no server comes up.
     """
     home = home.resolve()
     data.claim(home)
-    deadline = time.monotonic() + timeout_seconds
-    started: subprocess.Popen[bytes] | None = None
-    while (endpoint := _ready(home)) is None:
-        if started is not None and started.poll() is not None:
-            if started.returncode != data.EXIT_TAKEN:
-                raise FaultError("local_failed", _why(home))
-            started = None
-        if started is None and data.lock_holder(home) is None:
-            started = _spawn(home)
-        if time.monotonic() > deadline:
-            raise FaultError("local_slow", f"No answer in {timeout_seconds:g} s. {_why(home)}")
-        time.sleep(_LOOK_SECONDS)
-    return endpoint
+    found = _ready(home)
+    if found is not None and _is_outdated(found):
+        found = _renewed(home, found)
+    if found is None:
+        found = _start(home, timeout_seconds)
+    return Endpoint(url=found.endpoint, pid=found.pid, port=found.port, prefix=found.prefix)
 
 
 def status(home: Path) -> Status:
@@ -92,20 +94,18 @@ def status(home: Path) -> Status:
         port=found.port,
         started_at=found.started_at,
         version=found.version,
+        outdated=_is_outdated(found),
+        confinement=found.confinement or None,
     )
 
 
-def stop(home: Path, *, timeout_seconds: float = 20) -> bool:
+def stop(home: Path, *, timeout_seconds: float = _STOP_SECONDS) -> bool:
     """Stops the server and waits until it is gone; False when none ran. Jobs resume later."""
     home = home.resolve()
     holder = data.lock_holder(home)
     if holder is None:
         return False
-    _signal(holder, signal.SIGTERM)
-    if not _gone(home, holder, timeout_seconds):
-        _signal(holder, signal.SIGKILL)
-        if not _gone(home, holder, timeout_seconds):
-            raise FaultError("local_stuck", f"Process {holder} does not end.")
+    _end(home, holder, timeout_seconds)
     return True
 
 
@@ -128,11 +128,60 @@ def reset(home: Path) -> None:
         os.close(lock)
 
 
-def _ready(home: Path) -> Endpoint | None:
+def _start(home: Path, timeout_seconds: float) -> data.Announcement:
+    """Whoever else starts at the same moment gets the same server."""
+    deadline = time.monotonic() + timeout_seconds
+    started: subprocess.Popen[bytes] | None = None
+    while (found := _ready(home)) is None:
+        if started is not None and started.poll() is not None:
+            if started.returncode != data.EXIT_TAKEN:
+                raise FaultError("local_failed", _why(home))
+            started = None
+        if started is None and data.lock_holder(home) is None:
+            started = _spawn(home)
+        if time.monotonic() > deadline:
+            raise FaultError("local_slow", f"No answer in {timeout_seconds:g} s. {_why(home)}")
+        time.sleep(_LOOK_SECONDS)
+    return found
+
+
+def _ready(home: Path) -> data.Announcement | None:
     found = data.announcement(home)
-    if found is None or not _answers(found.port):
-        return None
-    return Endpoint(url=found.endpoint, pid=found.pid, port=found.port, prefix=found.prefix)
+    return found if found is not None and _answers(found.port) else None
+
+
+def _is_outdated(found: data.Announcement) -> bool:
+    return found.code != source_digest(_ROOT)
+
+
+def _renewed(home: Path, found: data.Announcement) -> data.Announcement | None:
+    """None once it is stopped; a busy server is kept."""
+    if _is_busy(found):
+        _LOG.warning(
+            "The embedded AWS (process %d) runs other code than is installed now. It is busy and"
+            " is kept; `llmops local stop` ends it, and the next command starts it anew.",
+            found.pid,
+        )
+        return found
+    _LOG.info("The embedded AWS (process %d) runs other code: started anew.", found.pid)
+    _end(home, found.pid, _STOP_SECONDS)
+    return None
+
+
+def _is_busy(found: data.Announcement) -> bool:
+    """An older server, which cannot say, counts as busy; one that is gone does not."""
+    connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=_HEALTH_SECONDS)
+    try:
+        headers = {"Authorization": f"Bearer {found.token}"}
+        connection.request("GET", STATE_PATH, headers=headers)
+        answer = connection.getresponse()
+        return answer.status != 200 or bool(json.loads(answer.read())["busy"])
+    except ConnectionRefusedError:
+        return False
+    except (OSError, http.client.HTTPException, ValueError):
+        return True
+    finally:
+        connection.close()
 
 
 def _answers(port: int) -> bool:
@@ -172,6 +221,16 @@ def _why(home: Path) -> str:
     log = home / data.LOG
     text = log.read_text(errors="replace")[-_LAST_LOG_CHARS:] if log.exists() else ""
     return f"The log {log} ends with: {text.strip()}"
+
+
+def _end(home: Path, holder: int, timeout_seconds: float) -> None:
+    """Ends this server, and never one that took its place meanwhile."""
+    _signal(holder, signal.SIGTERM)
+    if _gone(home, holder, timeout_seconds):
+        return
+    _signal(holder, signal.SIGKILL)
+    if not _gone(home, holder, timeout_seconds):
+        raise FaultError("local_stuck", f"Process {holder} does not end.")
 
 
 def _gone(home: Path, holder: int, timeout_seconds: float) -> bool:

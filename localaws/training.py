@@ -1,7 +1,8 @@
 """The SageMaker service: training jobs are checked here as AWS checks them, and run by the runner.
 
-Known differences: one instance per job, input modes File and FastFile (both copied), no warm pools,
-tuning, or spot interruptions; an event is published for each change of TrainingJobStatus only.
+Known differences: one instance per job, input modes File and FastFile (both copied), no warm pools
+or tuning; spot jobs are interrupted when spot.json asks for it, and their savings are simulated; an
+event is published for each change of TrainingJobStatus only.
 """
 
 import base64
@@ -13,6 +14,7 @@ from localaws.errors import AwsError
 from localaws.job_records import Listing, Record, enter, job_arn, sort_value
 from localaws.job_request import check, is_spot, new_record
 from localaws.runner import Runner
+from localaws.spot import Market
 from mlops.quotas import ACCOUNT_WIDE, quota_name
 
 _SCHEMA = """
@@ -23,18 +25,26 @@ CREATE TABLE IF NOT EXISTS sagemaker_tags (
 
 
 class Training:
-    """`limit` answers a quota by name, as Service Quotas lists it."""
+    """`limit` answers a quota by name, as Service Quotas lists it; `market` fails when unreadable."""
 
     service_name = "sagemaker"
 
-    def __init__(self, runner: Runner, limit: Callable[[str], int]):
+    def __init__(
+        self,
+        runner: Runner,
+        limit: Callable[[str], int],
+        market: Callable[[], Market] = Market,
+    ):
         self._runner = runner
         self._jobs = runner.records
         self._limit = limit
+        self._market = market
         self._jobs.store.ensure(_SCHEMA)
 
     def create_training_job(self, request: dict[str, Any]) -> dict[str, Any]:
         check(request)
+        if is_spot(request):
+            self._market()
         name = request["TrainingJobName"]
         with self._jobs.store.write():
             if self._jobs.get(name) is not None:

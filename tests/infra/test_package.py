@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import lambda_zip, lambda_zips, training_archive
+from infra.package import lambda_zip, lambda_zips, source_digest, training_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "lambdas").glob("[a-z]*.py"))
@@ -115,3 +115,16 @@ def test_every_handler_imports_alone(tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_the_digest_tells_other_code_from_the_same(project: Path):
+    for folder in ("infra", "localaws"):
+        (project / folder).mkdir()
+    before = source_digest(project)
+    (project / "mlops/__pycache__/rules.pyc").write_text("y")
+    (project / "agent/graph.py").write_text("y")
+    assert source_digest(project) == before
+    (project / "mlops/prices.csv").write_text("a,c\n")
+    changed = source_digest(project)
+    (project / "mlops/prices.csv").rename(project / "mlops/price.csv")
+    assert len({before, changed, source_digest(project)}) == 3

@@ -163,3 +163,22 @@ def test_expired_items_are_hidden_and_swept(db: Any, local: Any):
     fresh = "attribute_not_exists(pk)"
     db.put_item(TableName=name, Item=key("late"), ConditionExpression=fresh)
     assert db.describe_table(TableName=name)["Table"]["ItemCount"] == 1
+
+
+def test_a_backlog_of_expired_items_is_worked_off(db: Any, local: Any):
+    name, soon = "backlog", {"N": str(int(local.clock()) + 100)}
+    db.create_table(**spec(name))
+    wanted = {"Enabled": True, "AttributeName": "ttl"}
+    db.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
+    for start in range(0, 1200, 25):
+        puts = [
+            {"PutRequest": {"Item": {**key("p", n), "ttl": soon}}}
+            for n in range(start, start + 25)
+        ]
+        db.batch_write_item(RequestItems={name: puts})
+    local.clock.seconds += 161
+    left = []
+    for _ in range(4):
+        db.put_item(TableName=name, Item=key("now"))
+        left.append(db.describe_table(TableName=name)["Table"]["ItemCount"])
+    assert left == [701, 201, 1, 1]

@@ -39,6 +39,14 @@ def test_another_format_is_refused_and_untouched(tmp_path: Path, marker: str):
     assert (tmp_path / "format.json").read_text() == marker
 
 
+def test_an_older_format_may_be_emptied(tmp_path: Path):
+    (tmp_path / "format.json").write_text('{"kind": "embedded-aws", "format": 0}')
+    (tmp_path / "state.sqlite3").write_bytes(b"old")
+    with pytest.raises(RequestError, match="format 0; .*format 1.*`llmops local reset` deletes"):
+        data.claim(tmp_path)
+    assert (tmp_path / "state.sqlite3").read_bytes() == b"old"
+
+
 def test_quotas_and_log_may_be_there_before(tmp_path: Path):
     (tmp_path / "quotas.json").write_text("{}")
     (tmp_path / "localaws.log").write_text("")
@@ -68,6 +76,26 @@ def test_only_the_holders_announcement_counts(tmp_path: Path):
     (tmp_path / "endpoint.json").write_text("{torn")
     assert data.announcement(tmp_path) is None
     os.close(lock)
+
+
+def test_announcements_of_other_versions_are_understood(tmp_path: Path):
+    lock = data.acquire_lock(tmp_path)
+    assert lock is not None
+    said = json.loads(announcement(os.getpid()).model_dump_json())
+    older = {key: said[key] for key in said if key not in ("code", "confinement")}
+    for text in (older, said | {"news": 1}):
+        (tmp_path / "endpoint.json").write_text(json.dumps(text))
+        found = data.announcement(tmp_path)
+        assert found is not None and found.code == ""
+    os.close(lock)
+
+
+def test_the_last_port_is_remembered(tmp_path: Path):
+    assert data.last_port(tmp_path) == 0
+    data.announce(tmp_path, announcement(1))
+    assert data.last_port(tmp_path) == 1
+    (tmp_path / "port").write_text("torn?")
+    assert data.last_port(tmp_path) == 0
 
 
 def test_announcement_is_private_and_readable_json(tmp_path: Path):

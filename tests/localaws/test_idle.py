@@ -32,6 +32,18 @@ def test_outside_calls_count(calls: OutsideCalls):
     assert calls.idle_seconds() < waited
 
 
+def test_open_calls_are_counted_while_they_are_answered():
+    seen: list[int] = []
+
+    async def answer(request: Request) -> Response:
+        seen.append(calls.open_calls())
+        return Response("ok")
+
+    calls = OutsideCalls(Starlette(routes=[Route("/", answer)]))
+    TestClient(calls).get("/")
+    assert (seen, calls.open_calls()) == ([1], 0)
+
+
 @pytest.mark.parametrize(
     ("path", "agent"),
     [("/", f"Boto3/1.44 md/x app/{INTERNAL_APP_ID}"), ("/_local/health", "curl")],

@@ -67,3 +67,13 @@ def test_an_endless_line_does_not_grow_in_memory(sink: Sink):
         out.write(b"y" * 150_000)
     out.close()
     assert len(sink.lines) >= 5
+
+
+def test_a_metric_whose_regex_never_ends_is_given_up_and_says_so(sink: Sink):
+    definitions = [{"Name": "bad", "Regex": r"(a+)+$"}, {"Name": "loss", "Regex": r"loss=(\S+)"}]
+    record = {"TrainingJobName": "j", "AlgorithmSpecification": {"MetricDefinitions": definitions}}
+    out = JobOutput(record, sink, sink.put)
+    out.write(b"a" * 100 + b"! loss=1\nloss=2\n")
+    out.close()
+    assert sink.points == [("loss", 1.0), ("loss", 2.0)]
+    assert "the regex of bad takes too long" in sink.lines[-1]

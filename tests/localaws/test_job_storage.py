@@ -85,6 +85,7 @@ def archive(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
 @pytest.mark.parametrize(
     "content",
     [archive("../evil.py"), archive("link", tarfile.SYMTYPE, "/etc/passwd"), b"not an archive"],
+    ids=["path outside", "link", "no archive"],
 )
 def test_a_bad_source_archive_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "code").mkdir()

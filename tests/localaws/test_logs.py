@@ -154,7 +154,7 @@ def test_patterns(pattern: str, matching: list[str]):
 @pytest.mark.parametrize("pattern", ["{ $.a ~ 1 }", "[a, b]", "%x+%", '"open'])
 def test_patterns_that_are_not_here_are_refused(pattern: str):
     with pytest.raises(AwsError):
-        LogPattern(pattern)
+        parse_pattern(pattern)
 
 
 def test_what_is_refused(logs: Any, stream: str):
@@ -171,3 +171,60 @@ def test_what_is_refused(logs: Any, stream: str):
     earlier = {"timestamp": NOW - 1, "message": "y"}
     assert "chronological" in refused(logs.put_log_events, **here, logEvents=[event, earlier])
     assert "nextToken is invalid" in refused(logs.get_log_events, **here, nextToken="x")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching"),
+    [
+        ('{ $.level = "ERROR" }', "a"),
+        ("{ $.level = ERR* }", "a"),
+        ("{ $.ms > 100 }", "b"),
+        ("{ $.ms <= 1e2 && $.level != INFO }", "a"),
+        ("{ ($.ms = 5 || $.ms = 200) && $.user.id = 7 }", "b"),
+        ("{ $.user IS NULL }", "a"),
+        ("{ $.ok IS TRUE }", "b"),
+        ("{ $.user.id NOT EXISTS }", "ac"),
+        ('{ $.list[1] = "y" }', "c"),
+        ("{ $.user.name EXISTS }", ""),
+        ('{ $.ms = "5" }', ""),
+    ],
+)
+def test_json_patterns(pattern: str, matching: str):
+    lines = {
+        "a": '{"level": "ERROR", "ms": 5, "user": null}',
+        "b": '{"level": "INFO", "ms": 200, "ok": true, "user": {"id": 7}}',
+        "c": '{"list": ["x", "y"]}',
+        "d": "ERROR no JSON",
+        "e": "[1]" if "NOT" not in pattern else "7",
+    }
+    parsed = parse_pattern(pattern)
+    assert "".join(name for name, line in lines.items() if parsed.matches(line)) == matching
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{", "{}", "{ $ = 1 }", "{ $.a }", "{ $.a < x }", "{ ($.a = 1 }"]
+)
+def test_broken_json_patterns_are_refused(pattern: str):
+    with pytest.raises(AwsError):
+        parse_pattern(pattern)
+
+
+def test_deep_nesting_is_refused():
+    with pytest.raises(AwsError):
+        parse_pattern("{" + "(" * 900 + "$.a = 1" + ")" * 900 + "}")
+
+
+def test_retention_removes_what_is_old(logs: Any, local: Any):
+    group, now = "/aws/kept", int(local.clock() * 1000)
+    days = [now - n * 86_400_000 for n in (10, 4, 0)]
+    local.service("logs").append(group, "s", [(at, str(at)) for at in days])
+    with pytest.raises(ClientError, match="retentionInDays"):
+        logs.put_retention_policy(logGroupName=group, retentionInDays=2)
+    logs.put_retention_policy(logGroupName=group, retentionInDays=5)
+    local.service("logs").append(group, "s", [(now, "new")])
+    kept = [e["message"] for e in logs.filter_log_events(logGroupName=group)["events"]]
+    assert kept == [str(at) for at in days[1:]] + ["new"]
+    logs.delete_retention_policy(logGroupName=group)
+    assert (
+        "retentionInDays" not in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]
+    )

@@ -69,3 +69,26 @@ def test_what_is_unknown_is_refused(quotas: Any):
     ):
         with pytest.raises(quotas.exceptions.NoSuchResourceException):
             quotas.get_service_quota(**arguments)
+
+
+def test_an_increase_waits_until_the_file_grants_it(quotas: Any, local: Any):
+    name = quota_name("ml.g5.xlarge", spot=False)
+    one = {"ServiceCode": "sagemaker", "QuotaCode": listed(quotas)[name]["QuotaCode"]}
+    made = quotas.request_service_quota_increase(**one, DesiredValue=4)["RequestedQuota"]
+    assert (made["Status"], made["QuotaName"], made["DesiredValue"]) == ("PENDING", name, 4)
+    with pytest.raises(quotas.exceptions.ResourceAlreadyExistsException):
+        quotas.request_service_quota_increase(**one, DesiredValue=5)
+    with pytest.raises(quotas.exceptions.IllegalArgumentException):
+        quotas.request_service_quota_increase(**one, DesiredValue=1)
+    pending = {"ServiceCode": "sagemaker", "Status": "PENDING"}
+    history = quotas.list_requested_service_quota_change_history(**pending)
+    assert [request["Id"] for request in history["RequestedQuotas"]] == [made["Id"]]
+    path = local.home / "quotas.json"
+    path.write_text(json.dumps({name: 4}))
+    found = quotas.get_requested_service_quota_change(RequestId=made["Id"])["RequestedQuota"]
+    assert found["Status"] == "APPROVED"
+    by_quota = quotas.list_requested_service_quota_change_history_by_quota(**one)
+    assert [request["Status"] for request in by_quota["RequestedQuotas"]] == ["APPROVED"]
+    path.unlink()
+    with pytest.raises(quotas.exceptions.NoSuchResourceException):
+        quotas.get_requested_service_quota_change(RequestId="none")

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -16,8 +17,8 @@ from typing import Any
 import boto3
 import pytest
 
+from localaws import confinement, stack
 from localaws import home as data
-from localaws import stack
 from mlops.errors import RequestError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,6 +153,43 @@ def test_strange_and_newer_directories_are_left_alone(tmp_path: Path):
     (newer / "format.json").write_text('{"format": 99}')
     with pytest.raises(RequestError, match="written in format 99"):
         stack.ensure(newer)
+
+
+def test_a_server_of_other_code_is_started_anew_unless_it_is_busy(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    before = stack.ensure(home)
+    assert stack.status(home).outdated is False
+    assert stack.ensure(home).pid == before.pid
+    database = client(before, "dynamodb")
+    reservation = {"plan_id": {"S": "p"}, "part": {"S": "approval"}}
+    times = {"open": {"S": "yes"}, "created_at": {"S": "2026-11-22T00:00:00Z"}}
+    database.put_item(TableName="llmops-plans", Item=reservation | times)
+    monkeypatch.setattr(stack, "source_digest", lambda root: "other")
+    assert stack.status(home).outdated
+    assert stack.ensure(home).pid == before.pid
+    assert "runs other code than is installed now. It is busy and is kept" in caplog.text
+
+    database.delete_item(TableName="llmops-plans", Key=reservation)
+    after = stack.ensure(home)
+    assert after.pid != before.pid
+    assert after.url == before.url
+    assert "llmops-plans" in database.list_tables()["TableNames"]  # clients of before go on
+
+
+def test_status_says_how_jobs_are_confined(home: Path):
+    stack.ensure(home)
+    assert stack.status(home).confinement == confinement.kind()
+
+
+def test_another_port_is_taken_when_the_last_one_is_not_free(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        data.claim(tmp_path)
+        (tmp_path / "port").write_text(str(taken.getsockname()[1]))
+        try:
+            assert stack.ensure(tmp_path).port not in (0, taken.getsockname()[1])
+        finally:
+            stack.stop(tmp_path)
 
 
 def test_it_ends_when_idle(tmp_path: Path):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws.confinement import Confinement, kind
 from tests.localaws.jobs import BUCKET, OK, WAITING, Stack, channel, eventually, statuses
 
 
@@ -141,6 +142,27 @@ def test_time_limit_stops_the_job(stack: Stack):
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert 1 <= job["BillableTimeInSeconds"] <= 3
     assert job["ModelArtifacts"]["S3ModelArtifacts"].endswith("model.tar.gz")
+
+
+@pytest.mark.skipif(kind() is Confinement.NONE, reason="this system has no Landlock")
+def test_a_script_sees_its_own_folder_only(stack: Stack, tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    script = (
+        "import os, pathlib\n"
+        "def attempt(what):\n"
+        "    try: return what()\n"
+        "    except PermissionError as error: return error.strerror\n"
+        f"print(attempt(pathlib.Path({str(secret)!r}).read_text))\n"
+        f"print(attempt(lambda: os.listdir({str(stack.store.home)!r})))\n"
+        "print(attempt(lambda: open('notes', 'w').write('12345')))\n"
+        "print(attempt(lambda: os.kill(os.getppid(), 0)))\n"
+    )
+    stack.launch("nosy", script)
+    assert stack.wait("nosy")["TrainingJobStatus"] == "Completed"
+    refused = ["Permission denied", "Permission denied"]
+    assert stack.printed("nosy")[:3] == [*refused, "5"]
+    assert stack.printed("nosy")[3] in ("Operation not permitted", "None")  # None: an older kernel
 
 
 def test_checkpoints_come_back(stack: Stack):
