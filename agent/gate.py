@@ -103,6 +103,7 @@ class Gate:
             "turn": state["turn"],
             "person": state["person"],
             "max_cost_cents": max_cost_cents,
+            "approved_by": "",
         }
         arguments = {**own, **{name: known[name] for name in sorted(spec.injected)}}
         spec.read(arguments)

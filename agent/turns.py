@@ -4,6 +4,7 @@ A turn whose process died is taken over by the next one that looks, from its che
 """
 
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable
@@ -28,10 +29,10 @@ from mlops.approvals import Approval, ApprovalStatus
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.plans import Plans
-from mlops.aws.sessions import Sessions, Turn
+from mlops.aws.sessions import Session, Sessions, Turn
 from mlops.constraints import Intent, parse
 from mlops.conversation import read
-from mlops.errors import FaultError, OpsError, RefusedError, RequestError
+from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.plan import Plan
 
@@ -40,6 +41,9 @@ _WORKERS = 16
 _RECURSION_LIMIT = 100
 # What a lease says about a turn that carries out a decision. No person can say it: what they say is stripped.
 _DECISION = "\ndecision: "
+
+# What fits into keys, addresses and file names alike.
+_SESSION_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,6 +87,9 @@ class Turns:
         if not said or len(said) > MAX_TEXT_CHARS:
             limit = f"between 1 and {MAX_TEXT_CHARS} characters"
             raise RequestError("bad_text", f"Say what you want in {limit}.")
+        if not _SESSION_ID.fullmatch(session_id):
+            raise RequestError("bad_session", "A session id is 1 to 64 of A-Z a-z 0-9 _ . -")
+        self._finish_orphan(session_id)
         turn = f"turn-{uuid.uuid4().hex[:12]}"
         self._claim(session_id, turn, said)
         self._start(session_id, turn, lambda: self._ask(session_id, turn, said))
@@ -99,18 +106,8 @@ class Turns:
 
     def resume_orphans(self) -> int:
         """Takes over the turns whose process died; how many."""
-        taken = 0
-        for session in self._sessions.of_person(self._person):
-            turn = session.turn
-            if turn is None or turn.lease_until >= self._clock():
-                continue
-            try:
-                self._claim(turn.session_id, turn.turn, turn.text)
-            except RefusedError:
-                continue
-            self._start(turn.session_id, turn.turn, lambda turn=turn: self._resume(turn))
-            taken += 1
-        return taken
+        orphans = filter(self._is_orphan, self._sessions.of_person(self._person))
+        return sum(self._take_over(session) for session in orphans)
 
     def wait(self, turn: str, timeout: float | None = None) -> bool:
         """True when the turn has ended, or never ran in this process."""
@@ -121,6 +118,36 @@ class Turns:
         """Lets running turns end."""
         self._pool.shutdown(wait=True)
         self._leases.close()
+
+    def _is_orphan(self, session: Session) -> bool:
+        return session.turn is not None and session.turn.lease_until < self._clock()
+
+    def _take_over(self, session: Session) -> bool:
+        """False when somebody else was faster."""
+        turn = session.turn
+        if turn is None:
+            return False
+        try:
+            self._claim(turn.session_id, turn.turn, turn.text, session.title)
+        except RefusedError:
+            return False
+        self._start(turn.session_id, turn.turn, lambda: self._resume(turn))
+        return True
+
+    def _finish_orphan(self, session_id: str) -> None:
+        """What a dead process left here comes first: a new request must not replace it."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            return
+        if session.person != self._person:
+            raise RefusedError("not_yours", "This conversation belongs to somebody else.")
+        if self._is_orphan(session):
+            self._take_over(session)
+            raise RefusedError(
+                "turn_running",
+                "An interrupted request of this conversation is finished first.",
+                (Alternative(kind="wait", message="Ask again in a moment"),),
+            )
 
     def _claim(self, session_id: str, turn: str, text: str, title: str = "") -> None:
         owner = f"{self._owner}/{uuid.uuid4().hex[:12]}"
@@ -172,8 +199,10 @@ class Turns:
         plan = self._plans.get(plan_id)
         if plan.person != self._person:
             raise RefusedError("not_yours", "This plan was made for somebody else.")
+        self._finish_orphan(plan.session_id)
         turn = self._waiting_turn(plan) or plan.turn
-        self._claim(plan.session_id, turn, _DECISION + plan_id)
+        title = f"Plan for {plan.dataset.name}"
+        self._claim(plan.session_id, turn, _DECISION + plan_id, title)
         try:
             self._note_decision(plan, turn, store(plan))
         except BaseException:

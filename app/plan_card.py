@@ -5,7 +5,8 @@ import streamlit as st
 from app import session
 from app.blocks import PlanCard
 from app.plain import at_most, escape, seconds
-from app.wording import price, what_runs
+from app.wording import BINDING, price, what_runs
+from mlops.expectations import UNKNOWN
 from mlops.plan import NextStep, Plan, Stage
 
 
@@ -17,8 +18,9 @@ def draw(card: PlanCard) -> None:
             labels(plan.dataset.synthetic, plan.sandbox)
         _figures(plan)
         for stage in plan.stages:
-            _stage(stage, len(plan.stages))
+            _stage(stage, len(plan.stages), plan.waits)
         _why(plan)
+        _options(plan)
         next_steps(plan.next_steps, "Stronger models, not part of this plan")
         _decision(card)
 
@@ -52,7 +54,7 @@ def _figures(plan: Plan) -> None:
         st.metric("Estimated time", f"{seconds(low)} – {seconds(high)}", width="content")
 
 
-def _stage(stage: Stage, count: int) -> None:
+def _stage(stage: Stage, count: int, waits: dict[str, str]) -> None:
     estimate = stage.estimate
     of = f"Stage {stage.number} of {count}: " if count > 1 else ""
     spot = ", spot" if stage.spot else ""
@@ -64,6 +66,9 @@ def _stage(stage: Stage, count: int) -> None:
         f"{at_most(estimate.p50_usd)} – {at_most(estimate.p90_usd)}; {estimate.basis}.",
         f"Stopped after {seconds(stage.max_runtime_seconds)}{bound}; "
         f"at most {at_most(stage.ceiling_usd)}.",
+        f"Expected score: {stage.expected.in_words() if stage.expected else UNKNOWN}.",
+        f"Waits for {stage.instance_type} that were seen: "
+        f"{waits.get(stage.instance_type, UNKNOWN)}.",
         f"Price source: {stage.price_source}.",
     )
     st.caption("  \n".join(escape(line) for line in lines))
@@ -73,6 +78,29 @@ def _why(plan: Plan) -> None:
     with st.expander("Why this plan"):
         for reason in plan.reasons:
             st.markdown(f"- {escape(reason)}")
+        if plan.binds:
+            st.markdown(f"- What binds: {escape(BINDING.get(plan.binds, plan.binds))}.")
+        for figure in plan.published:
+            said = f"{figure.model} {figure.in_words()}"
+            st.markdown(f"- Published for data of this name: {escape(said)}.")
+        for left_out in plan.rejections:
+            st.markdown(f"- Left out: {escape(left_out.what)}. {escape(left_out.why)}")
+
+
+def _options(plan: Plan) -> None:
+    """Other ways that fit, and that no way beats in cost, time and strength at once."""
+    if not plan.alternatives:
+        return
+    with st.expander(f"Other ways that fit ({len(plan.alternatives)})"):
+        for option in plan.alternatives:
+            guess, spot = option.estimate, ", spot" if option.spot else ""
+            text = (
+                f"on {option.instance_type}{spot}, {option.epochs} epochs: "
+                f"{seconds(guess.p50_seconds)} – {seconds(guess.p90_seconds)}, "
+                f"{at_most(guess.p50_usd)} – {at_most(guess.p90_usd)}; expected score "
+                f"{option.expected.in_words() if option.expected else UNKNOWN}. {option.why}"
+            )
+            st.markdown(f"- **{escape(option.title)}** {escape(text)}")
 
 
 def _decision(card: PlanCard) -> None:

@@ -19,7 +19,10 @@ CLAUSES = {
     "instance_type": "Instance",
     "spot": "Spot",
     "region": "Region",
+    "epochs": "Epochs",
+    "early_stop": "Early stop",
 }
+BINDING = {"budget_usd": "budget", "max_minutes": "time", "monthly_limit_usd": "monthly limit"}
 Colour = Literal["green", "red", "orange", "blue"]
 _JOB_COLOURS: dict[JobState, Colour] = {
     JobState.COMPLETED: "green",
@@ -48,7 +51,7 @@ def understood(constraints: Constraints, clause: str) -> str:
         return f"{sign(constraints.time_comparator)} {value:g} min"
     if clause == "target":
         return f"{constraints.metric or 'f1'} {sign(constraints.target_comparator)} {value:g}"
-    if clause == "spot":
+    if clause in ("spot", "early_stop"):
         return "yes" if value else "no"
     return str(value)
 

@@ -39,6 +39,11 @@ class AccessLog:
         self._log = log
         log.touch()
 
+    @property
+    def routes(self) -> Any:
+        """Of the application inside: the embedded AWS adds its own in front."""
+        return getattr(self._app, "routes", [])
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_local/"):
             return await self._app(scope, receive, send)

@@ -1,29 +1,38 @@
 """Tool: instance types with quota, use and price, cheap first."""
 
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 
 from mlops.aws.clients import Aws
+from mlops.aws.jobs import Jobs
 from mlops.aws.offers import Offers
 from mlops.aws.prices import Prices
 from mlops.aws.serve import now, tool
 from mlops.instances import find
+from mlops.money import to_usd
 from mlops.offers import Offer
-from mlops.prices import may_spend
+from mlops.prices import ec2_prices, may_spend, spot_micro
 from mlops.tools import OfferRow, QuotasInput, QuotasOutput
+
+_QUOTAS = ("quota", "spot_quota")
 
 
 def check(aws: Aws, wanted: QuotasInput) -> QuotasOutput:
     moment = now()
-    offers = Offers(aws, _prices(aws)).all(moment)
+    prices = _prices(aws, wanted.region or aws.settings.region)
+    prices.all(moment, wanted.refresh)
+    offers = Offers(aws, prices).all(moment)
+    if wanted.region not in (None, aws.settings.region):
+        offers = tuple(_elsewhere(offer) for offer in offers)
     if wanted.instance_type:
         name = find(wanted.instance_type).name
         offers = tuple(o for o in offers if o.instance.name == name)
     days = aws.settings.price_max_age_days
-    rows = sorted((_row(o, moment, days) for o in offers), key=_order)
+    shares = Jobs(aws).spot_shares(aws.settings.person)
+    rows = sorted((_row(o, moment, days, shares) for o in offers), key=_order)
     usable = [r for r in rows if r.spendable and r.available != 0]
     return QuotasOutput(
-        region=aws.settings.region,
+        region=wanted.region or aws.settings.region,
         offers=tuple(rows),
         cheapest_gpu=next((r.instance_type for r in usable if r.gpu), None),
         cheapest=next((r.instance_type for r in usable), None),
@@ -31,13 +40,22 @@ def check(aws: Aws, wanted: QuotasInput) -> QuotasOutput:
     )
 
 
-@cache
-def _prices(aws: Aws) -> Prices:
-    return Prices(aws)
+@lru_cache(maxsize=8)
+def _prices(aws: Aws, region: str) -> Prices:
+    return Prices(aws, region)
 
 
-def _row(offer: Offer, moment: datetime, days: int) -> OfferRow:
+def _elsewhere(offer: Offer) -> Offer:
+    """Quotas of another region are not read: unknown."""
+    unknown = {"limit": None, "in_use": None}
+    quotas = {name: getattr(offer, name).model_copy(update=unknown) for name in _QUOTAS}
+    return offer.model_copy(update=quotas)
+
+
+def _row(offer: Offer, moment: datetime, days: int, shares: dict[str, list[float]]) -> OfferRow:
     instance, price = offer.instance, offer.price
+    ec2 = ec2_prices().get(instance.name) if price and price.region == "us-east-1" else None
+    spot, basis = spot_micro(price, shares.get(instance.name, [])) if price else (None, None)
     return OfferRow(
         instance_type=instance.name,
         gpu=instance.gpu,
@@ -56,6 +74,9 @@ def _row(offer: Offer, moment: datetime, days: int) -> OfferRow:
         spot_limit=offer.spot_quota.limit,
         spot_in_use=offer.spot_quota.in_use,
         spot_available=offer.spot_quota.available,
+        ec2_usd_per_hour=None if ec2 is None else to_usd(ec2),
+        spot_usd_per_hour=None if spot is None else to_usd(spot),
+        spot_basis=basis,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
@@ -116,16 +117,24 @@ class CheckpointSync:
         self._seen = self._now()
 
     def push(self) -> None:
+        """Uploads what changed; a file that is being written meanwhile waits for the next push."""
         now = self._now()
-        for name, state in now.items():
-            if self._seen.get(name) != state:
-                place = self.to.below(name)
-                path = str(self.folder / name)
-                self.s3.upload_file(path, place.bucket, place.key, Config=_ONE_THREAD)
+        for name in [n for n, state in now.items() if self._seen.get(n) != state]:
+            try:
+                self._upload(name)
+            except (FileNotFoundError, S3UploadFailedError):
+                if self._now().get(name) == now[name]:
+                    raise
+                del now[name]
         for name in self._seen.keys() - now.keys():
             place = self.to.below(name)
             self.s3.delete_object(Bucket=place.bucket, Key=place.key)
         self._seen = now
+
+    def _upload(self, name: str) -> None:
+        place = self.to.below(name)
+        path = str(self.folder / name)
+        self.s3.upload_file(path, place.bucket, place.key, Config=_ONE_THREAD)
 
     def _now(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}

@@ -17,8 +17,17 @@ class ApprovalStatus(StrEnum):
     USED = "used"
 
 
+class Queue(BaseModel):
+    """A launch that waits for free quota: not before `not_before`, given up after `until`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    not_before: datetime | None = None
+    until: datetime
+
+
 class Approval(BaseModel):
-    """A person's word for one plan and one sum."""
+    """A person's word for one plan and one sum; `team` is booked as well when it has a limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +36,11 @@ class Approval(BaseModel):
     at: datetime
     ceiling_usd: str
     status: ApprovalStatus
+    team: str | None = None
+    queue: Queue | None = None
+
+
+_AGAIN = Alternative(kind="retry", message="Ask again for a new plan")
 
 
 def require(approval: Approval | None, plan_id: str, ceiling_micro: int) -> Approval:
@@ -40,6 +54,7 @@ def require(approval: Approval | None, plan_id: str, ceiling_micro: int) -> Appr
         raise RefusedError(
             "approval_used",
             "The approval of this plan is used up by its run; ask again for a new plan.",
+            (_AGAIN,),
         )
     if ceiling_micro > parse_usd(approval.ceiling_usd):
         raise RefusedError(

@@ -1,78 +1,54 @@
-"""Each model of the ladder on its instance with its estimate: what a plan is made of, before money is shared out."""
+"""Each model of the ladder with the ways it could run, best first: what a plan is made of, before money is shared out."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops import budget
+from mlops import offers
 from mlops.constraints import Constraints
 from mlops.errors import Alternative, RefusedError
-from mlops.estimate import Estimate, PastRun, Work, estimate
-from mlops.models import Engine, Model, ladder_for
+from mlops.grid import Grid, Point, Sources, all_models, draw, usual_epochs
+from mlops.models import Model, ladder_for
 from mlops.models import find as find_model
-from mlops.offers import Market, Offer, choose
+from mlops.offers import Market, Obstacle, Offer
 
-CRF_EPOCHS = 60
-LORA_EPOCHS = 5
-# A stage that only AWS can run is estimated with AWS's own overhead: image, packages, weights.
-AWS_OVERHEAD_SECONDS = 300
-
-History = Mapping[tuple[str, str], Sequence[PastRun]]
-
-
-class TrainingData(BaseModel):
-    """What a plan keeps of its dataset; the fingerprint ties it to the very bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    synthetic: bool
-    fingerprint: str
-    prepared_uri: str
-    train_tokens: int
-    total_tokens: int
+NER = "token-classification"
 
 
 class Candidate(BaseModel):
-    """A model, the offer it would run on (None: nowhere), and how long that would take."""
+    """A model and the points it may be run at, the least expected cost first; none: nowhere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Model
-    work: Work
-    offer: Offer | None
-    estimate: Estimate | None
+    points: tuple[Point, ...]
     reason: str
 
     @property
-    def price_micro(self) -> int:
-        return self.offer.sort_key if self.offer else 0
+    def best(self) -> Point | None:
+        return self.points[0] if self.points else None
 
     @property
-    def p90_seconds(self) -> int:
-        return self.estimate.p90_seconds if self.estimate else 0
-
-    @property
-    def least_micro(self) -> int:
-        """Least money with which it is worth starting: the p90 estimate and the stop grace."""
-        return budget.ceiling(self.p90_seconds, self.price_micro)
+    def offer(self) -> Offer | None:
+        return self.best.offer if self.best else None
 
 
-def candidates(
-    constraints: Constraints,
-    dataset: TrainingData,
-    market: Market,
-    now: datetime,
-    history: History,
-) -> tuple[Candidate, ...]:
+def candidates(constraints: Constraints, sources: Sources) -> tuple[Candidate, ...]:
     """Cheap to strong; a named model stands alone, and is refused when it cannot run here."""
-    models = _models(constraints, market)
-    return tuple(_candidate(m, constraints, dataset, market, now, history) for m in models)
+    chosen = models(constraints, sources.market)
+    if constraints.instance_type:
+        for model in chosen:
+            spot = bool(constraints.spot)
+            offers.require_named(
+                constraints.instance_type, model, sources.market, sources.now, spot
+            )
+    grid = draw(chosen, constraints, sources)
+    return tuple(_candidate(model, grid, constraints) for model in chosen)
 
 
-def _models(constraints: Constraints, market: Market) -> tuple[Model, ...]:
-    ladder = ladder_for(constraints.task or "token-classification")
+def models(constraints: Constraints, market: Market) -> tuple[Model, ...]:
+    """The ladder of the task, or the one model that was named (RefusedError without its engine)."""
+    ladder = ladder_for(constraints.task or NER)
     if constraints.model is None:
         return ladder
     model = find_model(constraints.model)
@@ -86,31 +62,51 @@ def _models(constraints: Constraints, market: Market) -> tuple[Model, ...]:
     )
 
 
-def _candidate(
-    model: Model,
-    constraints: Constraints,
-    dataset: TrainingData,
-    market: Market,
-    now: datetime,
-    history: History,
-) -> Candidate:
-    work = Work(
-        train_tokens=dataset.train_tokens,
-        total_tokens=dataset.total_tokens,
-        epochs=CRF_EPOCHS if model.engine is Engine.CRF else LORA_EPOCHS,
+def whole_grid(constraints: Constraints, sources: Sources, named: bool = True) -> Grid:
+    """Every model of the task; `named` False: as if no model, type, spot or epochs were said."""
+    free = {"model": None, "instance_type": None, "spot": None, "epochs": None}
+    said = constraints if named else constraints.model_copy(update=free)
+    task = all_models(said.task or NER)
+    return draw(models(said, sources.market) if said.model else task, said, sources)
+
+
+def as_said(point: Point, constraints: Constraints) -> bool:
+    """Run in the usual way, as far as nothing else was said: on demand, the usual passes."""
+    epochs = constraints.epochs or usual_epochs(point.model)
+    return point.spot == bool(constraints.spot) and point.work.epochs == epochs
+
+
+def _candidate(model: Model, grid: Grid, constraints: Constraints) -> Candidate:
+    mine = [p for p in grid.points if p.model == model and as_said(p, constraints)]
+    points = tuple(sorted(mine, key=lambda p: p.by_cost))
+    return Candidate(model=model, points=points, reason=_reason(model, points, grid, constraints))
+
+
+def _reason(model: Model, points: Sequence[Point], grid: Grid, constraints: Constraints) -> str:
+    named = constraints.instance_type
+    if named and points:
+        return f"{model.name}: {named}, because you named it."
+    if named:
+        need = f"needs a GPU with {model.gpu_memory_gib} GiB"
+        return f"{model.name}: {need}, which {named} does not have."
+    if not points:
+        return f"{model.name}: no instance type with a verified price and free quota."
+    best = points[0]
+    busy = _cheaper_but_busy(best, grid, bool(constraints.spot))
+    also = f"; cheaper {', '.join(busy)} have no free quota" if busy else ""
+    of = f" of {len(points)} types that fit" if len(points) > 1 else ""
+    return (
+        f"{model.name}: {best.instance_type} at ${best.offer.usd_per_hour}/h is expected to "
+        f"cost least{of} (${best.estimate.p50_usd}){also}."
     )
-    choice = choose(model, constraints, market, now)
-    guess = None
-    here = model.engine in market.engines
-    if choice.offer and choice.offer.price:
-        guess = estimate(
-            model,
-            choice.offer.instance,
-            choice.offer.price.usd_per_hour_micro,
-            work,
-            market.overhead_seconds if here else AWS_OVERHEAD_SECONDS,
-            history.get((model.name, choice.offer.instance.name), ()),
-        )
-    return Candidate(
-        model=model, work=work, offer=choice.offer, estimate=guess, reason=choice.reason
-    )
+
+
+def _cheaper_but_busy(best: Point, grid: Grid, spot: bool) -> list[str]:
+    return [
+        blocked.instance_type
+        for blocked in grid.blocked
+        if blocked.model == best.model
+        and blocked.spot == spot
+        and blocked.obstacle is Obstacle.QUOTA
+        and blocked.usd_per_hour_micro < best.price_micro
+    ]

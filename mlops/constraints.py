@@ -37,6 +37,8 @@ class Constraints(BaseModel):
     instance_type: str | None = None
     spot: bool | None = None
     region: str | None = None
+    epochs: int | None = None
+    early_stop: bool | None = None
 
 
 class Parsed(BaseModel):
@@ -64,7 +66,7 @@ def parse(text: str) -> Parsed:
         elif found is not None:
             values |= _values(clause, found)
             evidence[clause] = reading.words(found.first, found.last)
-    _add_spot(reading, values, evidence)
+    _add_choices(reading, values, evidence)
     problems += _add_metric(reading, values, evidence)
     constraints = Constraints.model_validate(values)
     intent = intents.intent(reading, frozenset(evidence))
@@ -111,10 +113,15 @@ def _minutes(seconds: Decimal) -> int | float:
     return int(minutes) if minutes == minutes.to_integral_value() else float(minutes)
 
 
-def _add_spot(reading: Reading, values: dict[str, object], evidence: dict[str, str]) -> None:
-    if said := mentions.spot(reading):
-        values["spot"], first, last = said
-        evidence["spot"] = reading.words(first, last)
+def _add_choices(reading: Reading, values: dict[str, object], evidence: dict[str, str]) -> None:
+    for clause, said in (
+        ("spot", mentions.spot(reading)),
+        ("epochs", mentions.epochs(reading)),
+        ("early_stop", mentions.early_stop(reading)),
+    ):
+        if said:
+            values[clause], first, last = said
+            evidence[clause] = reading.words(first, last)
 
 
 def _add_metric(

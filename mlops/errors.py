@@ -15,6 +15,7 @@ AlternativeKind = Literal[
     "approve",
     "budget",
     "dataset",
+    "fewer_epochs",
     "instance",
     "model",
     "prepare",
@@ -30,13 +31,19 @@ AlternativeKind = Literal[
 
 
 class Alternative(BaseModel):
-    """One way out of a refusal; `cost_usd` is a decimal string, or None where no price exists."""
+    """One way out of a refusal; `cost_usd` is a decimal string, or None where no price exists.
+
+    `minutes` is the time that it needs; `changes` are the constraints to set in order to take it,
+    and `raise_monthly_limit_usd` by how much the month's limit has to grow.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: AlternativeKind
     message: str
     cost_usd: str | None = None
+    minutes: int | None = None
+    changes: dict[str, str | int | float | bool] = {}
 
 
 class OpsError(Exception):

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Comparator, Constraints
-from mlops.job import Job, JobState
+from mlops.job import EndReason, Job, JobState
 from mlops.plan import Plan
+
+# Ends of a stage, not of its plan: nobody asked to stop the plan.
+_MISSES = (EndReason.TIME_LIMIT, EndReason.OUT_OF_REACH)
 
 
 class Move(BaseModel):
@@ -21,15 +24,20 @@ class Move(BaseModel):
 def next_move(plan: Plan, jobs: Sequence[Job]) -> Move:
     """What follows when the latest of a plan's jobs has ended (jobs in order of stage)."""
     last = jobs[-1]
-    if last.state is JobState.STOPPED:
+    if last.state is JobState.STOPPED and last.end_reason not in _MISSES:
         return Move(stage=None, why="the job was stopped")
     if last.state is JobState.COMPLETED and meets_target(last, plan.constraints):
         return Move(stage=None, why="the validation score meets the target")
     if last.stage < len(plan.stages):
-        failed = last.state is JobState.FAILED
-        why = "the job failed" if failed else "the validation score misses the target"
-        return Move(stage=last.stage + 1, why=why)
+        return Move(stage=last.stage + 1, why=_why_further(last))
     return Move(stage=None, why="no further stage fits the plan")
+
+
+def _why_further(last: Job) -> str:
+    if last.state is JobState.STOPPED:
+        return f"the job was stopped: {last.end_reason}"
+    failed = last.state is JobState.FAILED
+    return "the job failed" if failed else "the validation score misses the target"
 
 
 def meets_target(job: Job, constraints: Constraints) -> bool:

@@ -33,6 +33,7 @@ class EndReason(StrEnum):
     ERROR = "error"
     STOPPED = "stopped on request"
     TIME_LIMIT = "reached its time limit"
+    OUT_OF_REACH = "target out of reach"
 
 
 class Observation(BaseModel):
@@ -51,7 +52,10 @@ class Observation(BaseModel):
 
 
 class Job(BaseModel):
-    """The record of one stage's attempt; `cost_usd` is set when it is settled."""
+    """The record of one stage's attempt; `cost_usd` is set when it is settled.
+
+    `stop_reason` is set when we stop it ourselves, `saved_usd` is about what that saves.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,6 +91,9 @@ class Job(BaseModel):
     model_uri: str | None = None
     failure_reason: str | None = None
     settled: bool = False
+    fingerprint: str = ""
+    stop_reason: EndReason | None = None
+    saved_usd: str | None = None
 
     def cost_so_far_micro(self, now: datetime) -> int:
         """Billed cost when known, else the seconds since training started at list price."""
@@ -122,7 +129,7 @@ def change(job: Job, seen: Observation) -> Job:
         update={
             "state": state,
             "secondary_status": seen.secondary_status,
-            "end_reason": _end_reason(state, seen),
+            "end_reason": _end_reason(job, state, seen),
             "started_at": seen.started_at or job.started_at,
             "ended_at": seen.ended_at,
             "billed_seconds": billed,
@@ -159,7 +166,7 @@ def _billed_seconds(seen: Observation) -> int | None:
     return max(0, ceil((seen.ended_at - seen.started_at).total_seconds()))
 
 
-def _end_reason(state: JobState, seen: Observation) -> EndReason | None:
+def _end_reason(job: Job, state: JobState, seen: Observation) -> EndReason | None:
     if not state.is_final:
         return None
     if seen.secondary_status in _TIME_LIMITS:
@@ -167,4 +174,4 @@ def _end_reason(state: JobState, seen: Observation) -> EndReason | None:
     return {
         JobState.COMPLETED: EndReason.FINISHED,
         JobState.FAILED: EndReason.ERROR,
-    }.get(state, EndReason.STOPPED)
+    }.get(state, job.stop_reason or EndReason.STOPPED)

@@ -14,9 +14,17 @@ class EntryKind(StrEnum):
     """What an append-only entry records."""
 
     RESERVE = "reserve"
+    EXTEND = "extend"
     SETTLE = "settle"
     RELEASE = "release"
     TOKENS = "tokens"
+    STORAGE = "storage"
+    ADJUST = "adjust"
+
+    @property
+    def is_a_fact(self) -> bool:
+        """A bill: it is booked whatever is left. Everything else needs room first."""
+        return self in (EntryKind.SETTLE, EntryKind.STORAGE, EntryKind.ADJUST)
 
 
 class Entry(BaseModel):
@@ -51,6 +59,11 @@ class Totals(BaseModel):
 def person_scope(person: str, now: datetime) -> str:
     """A person's calendar month (UTC)."""
     return f"person#{person}#{now:%Y-%m}"
+
+
+def team_scope(team: str, now: datetime) -> str:
+    """A team's calendar month (UTC)."""
+    return f"team#{team}#{now:%Y-%m}"
 
 
 def plan_scope(plan_id: str) -> str:

@@ -49,6 +49,12 @@ _CITIES = {
     "sydney": "ap-southeast-2",
     "mumbai": "ap-south-1",
 }
+_EARLY = frozenset(
+    "early fruehes fruehen fruehzeitiges fruehzeitigen vorzeitiges vorzeitigen".split()
+)
+_STOPPING = frozenset("stop stops stopping stopp stoppen abbruch abbrechen".split())
+_EARLY_STOP = frozenset("early-stop early-stopping earlystopping".split())
+_EPOCHS = frozenset("epoch epochs epoche epochen passes iterations iterationen".split())
 _OFF = frozenset("no false off nein aus".split())
 
 
@@ -110,6 +116,28 @@ def spot(reading: Reading) -> tuple[bool, int, int] | None:
     said = [_spot_at(reading, i) for i, tag in enumerate(reading.tags) if tag in "PQ"]
     wanted = {wants for wants, _, _ in said}
     return said[0] if len(wanted) == 1 else None
+
+
+def early_stop(reading: Reading) -> tuple[bool, int, int] | None:
+    """Whether a stage may be stopped early ("no early stopping"), and the tokens that say so."""
+    keys = [token.key for token in reading.tokens]
+    for i, key in enumerate(keys):
+        pair = {key, *keys[i + 1 : i + 2]}
+        if key in _EARLY_STOP or (len(pair) == 2 and pair & _EARLY and pair & _STOPPING):
+            last = i if key in _EARLY_STOP else i + 1
+            led = re.compile(r"![ao]?$").search(reading.tags, 0, i)
+            return led is None, led.start() if led else i, last
+    return None
+
+
+def epochs(reading: Reading) -> tuple[int, int, int] | None:
+    """Passes over the data as said ("5 epochs"), and the tokens that say so; 1 to 1000."""
+    for i, token in enumerate(reading.tokens[1:], start=1):
+        number = reading.tokens[i - 1]
+        whole = number.tag == "N" and number.number == int(number.number)
+        if token.key in _EPOCHS and whole and 1 <= number.number <= 1000:
+            return int(number.number), i - 1, i
+    return None
 
 
 def _spot_at(reading: Reading, i: int) -> tuple[bool, int, int]:

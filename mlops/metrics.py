@@ -21,6 +21,7 @@ METRIC_NAMES = (
     "eval_f1",
     "eval_precision",
     "eval_recall",
+    "eval_accuracy",
     "test_f1",
     "test_precision",
     "test_recall",

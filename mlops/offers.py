@@ -1,15 +1,16 @@
-"""The market of instance types: what each costs, whether we may have one, and which one a model gets."""
+"""The market of instance types: what each costs, and whether a model may have one."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops.constraints import Constraints
 from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.instances import InstanceType
 from mlops.models import Model
 from mlops.prices import Price, may_spend, require_spendable
 from mlops.quotas import Quota
+from mlops.waits import Wait, key
 
 
 class Offer(BaseModel):
@@ -36,7 +37,10 @@ class Offer(BaseModel):
 
 
 class Market(BaseModel):
-    """Offers in one region, what this back end can run, and what may still be spent this month."""
+    """Offers in one region, what this back end can run, and what may still be spent this month.
+
+    `waits` were seen by instance type; `crf_pace` is what this back end measured of itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,37 +53,44 @@ class Market(BaseModel):
     price_max_age_days: int
     month_left_micro: int
     tokens_micro: int = 0
+    waits: dict[str, Wait] = {}
+    crf_pace: float | None = None
+    early_stop: bool = True
+
+    def startup_of(self, instance_type: str, spot: bool) -> int:
+        """Seconds until training starts: the back end's figure, longer where we waited longer."""
+        wait = self.waits.get(key(instance_type, spot))
+        return max(self.startup_seconds, wait.expected_seconds if wait else 0)
 
 
-class Choice(BaseModel):
-    """The offer a model gets, or None; the reason is for people."""
+class Obstacle(StrEnum):
+    """Why a model may not run on a type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    MEMORY = "does not fit"
+    PRICE = "no verified price"
+    QUOTA = "no free quota"
 
-    offer: Offer | None
-    reason: str
+
+def obstacle(
+    model: Model, offer: Offer, spot: bool, market: Market, now: datetime, named: bool = False
+) -> Obstacle | None:
+    """What stands between a model and a type, the first that applies; `named`: a person chose it."""
+    if not fits(model, offer.instance, named):
+        return Obstacle.MEMORY
+    if offer.price is None or not may_spend(offer.price, now, market.price_max_age_days):
+        return Obstacle.PRICE
+    return Obstacle.QUOTA if offer.available(spot) == 0 else None
 
 
-def choose(model: Model, constraints: Constraints, market: Market, now: datetime) -> Choice:
-    """The cheapest fitting type with a verified price and free quota; a named type is taken as
-    said, or refused with alternatives (RefusedError, RequestError)."""
-    spot = bool(constraints.spot)
-    if constraints.instance_type:
-        return _named(model, constraints.instance_type, market, now, spot)
-    priced = _spendable(model, market, now)
-    free = [offer for offer in priced if offer.available(spot) != 0]
-    if not free:
-        reason = f"{model.name}: no instance type with a verified price and free quota."
-        return Choice(offer=None, reason=reason)
-    best = free[0]
-    busy = [o.instance.name for o in priced if o not in free and o.sort_key < best.sort_key]
-    also = f"; cheaper {', '.join(busy)} have no free quota" if busy else ""
-    kind = "GPU type that fits" if model.needs_gpu else "CPU type"
-    return Choice(
-        offer=best,
-        reason=f"{model.name}: {best.instance.name} at ${best.usd_per_hour}/h is the cheapest "
-        f"{kind}{also}.",
-    )
+def require_named(name: str, model: Model, market: Market, now: datetime, spot: bool) -> Offer:
+    """The offer that a person named: taken as said, or refused with alternatives, never replaced."""
+    offer = next((o for o in market.offers if o.instance.name == name), None)
+    if offer is None:
+        raise RequestError("unknown_instance", f"{name} is not offered in {market.region}.")
+    require_spendable(offer.price, name, now, market.price_max_age_days)
+    if obstacle(model, offer, spot, market, now, named=True) is Obstacle.QUOTA:
+        raise _no_quota(offer, model, market, now, spot)
+    return offer
 
 
 def fits(model: Model, instance: InstanceType, named: bool = False) -> bool:
@@ -87,19 +98,6 @@ def fits(model: Model, instance: InstanceType, named: bool = False) -> bool:
     if not model.needs_gpu:
         return named or instance.is_cpu
     return (instance.gpu_memory_gib_each or 0) >= model.gpu_memory_gib
-
-
-def _named(model: Model, name: str, market: Market, now: datetime, spot: bool) -> Choice:
-    offer = next((o for o in market.offers if o.instance.name == name), None)
-    if offer is None:
-        raise RequestError("unknown_instance", f"{name} is not offered in {market.region}.")
-    require_spendable(offer.price, name, now, market.price_max_age_days)
-    if not fits(model, offer.instance, named=True):
-        need = f"needs a GPU with {model.gpu_memory_gib} GiB"
-        return Choice(offer=None, reason=f"{model.name}: {need}, which {name} does not have.")
-    if offer.available(spot) == 0:
-        raise _no_quota(offer, model, market, now, spot)
-    return Choice(offer=offer, reason=f"{model.name}: {name}, because you named it.")
 
 
 def _no_quota(

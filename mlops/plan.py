@@ -9,40 +9,20 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops import budget
-from mlops.candidates import Candidate, History, TrainingData, candidates
+from mlops.candidates import Candidate, candidates, whole_grid
 from mlops.constraints import Comparator, Constraints
 from mlops.errors import Alternative, RequestError
-from mlops.estimate import Estimate, Work
+from mlops.estimate import Estimate
+from mlops.expectations import Expectation, published
+from mlops.grid import History, Sources, TrainingData
 from mlops.money import parse_usd, to_usd
 from mlops.offers import Market
+from mlops.options import Option, Rejection, alternatives, expectation_of, rejections
 from mlops.refusals import nothing_fits
+from mlops.stages import Skipped, Stage, share_out
+from mlops.waits import in_words
 
-
-class Stage(BaseModel):
-    """One training job to be: `max_runtime_seconds` is what the reservation buys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    number: int
-    model: str
-    engine: str
-    instance_type: str
-    spot: bool
-    hyperparameters: dict[str, str]
-    work: Work
-    estimate: Estimate
-    usd_per_hour: str
-    price_source: str
-    price_as_of: str
-    max_runtime_seconds: int
-    bound_by: str | None
-    ceiling_usd: str
-    reason: str
-
-    @property
-    def ceiling_micro(self) -> int:
-        return parse_usd(self.ceiling_usd)
+__all__ = ["Asker", "NextStep", "Plan", "Stage", "build"]
 
 
 class NextStep(BaseModel):
@@ -72,7 +52,11 @@ class Asker(BaseModel):
 
 class Plan(BaseModel):
     """What a person approves. `budget_usd` is None when the sentence had none: then approving
-    `ceiling_usd` makes that sum the budget."""
+    `ceiling_usd` makes that sum the budget.
+
+    `binds` is the clause that keeps the plan from more; `published` are figures of others for a
+    dataset of this name; `waits` says per instance type how long our jobs waited for one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -90,6 +74,12 @@ class Plan(BaseModel):
     tokens_usd: str
     budget_usd: str | None
     sandbox: bool
+    alternatives: tuple[Option, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    binds: str | None = None
+    published: tuple[Expectation, ...] = ()
+    waits: dict[str, str] = {}
+    early_stop: bool = False
 
     @property
     def ceiling_micro(self) -> int:
@@ -110,12 +100,17 @@ def build(
 ) -> Plan:
     """The cheapest ladder that fits; RefusedError with priced alternatives when nothing does."""
     _check_region(constraints, market)
-    drawn = candidates(constraints, dataset, market, asker.now, history or {})
+    sources = Sources(dataset=dataset, market=market, now=asker.now, history=history or {})
+    drawn = candidates(constraints, sources)
     runnable = [c for c in drawn if c.model.engine in market.engines]
     left_micro = _money_left(constraints, market)
-    stages, skipped = _share_out(runnable, constraints, market, left_micro)
+    stages, skipped = share_out(runnable, constraints, market, left_micro)
     if not stages:
-        raise nothing_fits(runnable, constraints, market, left_micro)
+        free = whole_grid(constraints, sources, named=False)
+        raise nothing_fits(runnable, free, constraints, market, left_micro)
+    stages = [_expecting(stage, constraints, sources) for stage in stages]
+    grid = whole_grid(constraints, sources)
+    models = [c.model for c in drawn]
     elsewhere = [c for c in drawn if c.model.engine not in market.engines]
     draft = Plan(
         plan_id="",
@@ -127,7 +122,7 @@ def build(
         dataset=dataset,
         stages=tuple(stages),
         next_steps=(
-            *(_next_step(c, why) for c, why in skipped),
+            *(_next_step(s.candidate, s.why) for s in skipped),
             *(_next_step(c, "This back end cannot run its engine.") for c in elsewhere),
         ),
         reasons=tuple(c.reason for c in drawn),
@@ -135,6 +130,12 @@ def build(
         tokens_usd=to_usd(market.tokens_micro),
         budget_usd=constraints.budget_usd,
         sandbox=market.sandbox,
+        alternatives=alternatives(grid, stages, constraints, sources, left_micro),
+        rejections=rejections(grid, models, constraints, market, left_micro),
+        binds=_binds(stages, skipped, constraints, market),
+        published=published(dataset.name),
+        waits={s.instance_type: in_words(market.waits, s.instance_type, s.spot) for s in stages},
+        early_stop=market.early_stop and constraints.early_stop is not False,
     )
     digest = hashlib.sha256(draft.model_dump_json().encode()).hexdigest()
     return draft.model_copy(update={"plan_id": f"plan-{digest[:16]}"})
@@ -160,74 +161,31 @@ def _money_left(constraints: Constraints, market: Market) -> int:
     return left - market.tokens_micro
 
 
-def _share_out(
-    runnable: Sequence[Candidate], constraints: Constraints, market: Market, left_micro: int
-) -> tuple[list[Stage], list[tuple[Candidate, str]]]:
-    """Money and time go to the cheap stages first; what no longer fits is skipped, with the reason.
-
-    Without a target there is nothing to climb for: the first stage that fits is the plan.
-    """
-    minutes = constraints.max_minutes
-    left_seconds = None if minutes is None else int(minutes * 60)
-    stages: list[Stage] = []
-    skipped: list[tuple[Candidate, str]] = []
-    for candidate in runnable:
-        if stages and constraints.target is None:
-            skipped.append((candidate, "Without a target the first stage is enough."))
-            continue
-        started = None if left_seconds is None else left_seconds - market.startup_seconds
-        stage = _stage(candidate, len(stages) + 1, constraints, left_micro, started)
-        if stage is None:
-            skipped.append((candidate, "It does not fit into what is left."))
-            continue
-        stages.append(stage)
-        left_micro -= stage.ceiling_micro
-        left_seconds = None if started is None else started - stage.max_runtime_seconds
-    return stages, skipped
+def _expecting(stage: Stage, constraints: Constraints, sources: Sources) -> Stage:
+    score = expectation_of(stage.model, stage.work.epochs, constraints, sources)
+    return stage.model_copy(update={"expected": score})
 
 
-def _stage(
-    candidate: Candidate,
-    number: int,
-    constraints: Constraints,
-    left_micro: int,
-    left_seconds: int | None,
-) -> Stage | None:
-    offer, guess = candidate.offer, candidate.estimate
-    if offer is None or guess is None or offer.price is None:
-        return None
-    rate = offer.price.usd_per_hour_micro
-    clamped = budget.clamp(left_micro, left_seconds, rate, guess.p90_seconds)
-    if clamped is None:
-        return None
-    engine = candidate.model.engine
-    return Stage(
-        number=number,
-        model=candidate.model.name,
-        engine=engine,
-        instance_type=offer.instance.name,
-        spot=bool(constraints.spot),
-        hyperparameters={"engine": engine, "epochs": str(candidate.work.epochs)},
-        work=candidate.work,
-        estimate=guess,
-        usd_per_hour=offer.price.usd_per_hour,
-        price_source=offer.price.source,
-        price_as_of=str(offer.price.as_of),
-        max_runtime_seconds=clamped.max_runtime_seconds,
-        bound_by=clamped.bound_by,
-        ceiling_usd=to_usd(budget.ceiling(clamped.max_runtime_seconds, rate)),
-        reason=candidate.reason,
-    )
+def _binds(
+    stages: Sequence[Stage], skipped: Sequence[Skipped], constraints: Constraints, market: Market
+) -> str | None:
+    """The clause that kept a stage out or made one shorter; the month, when it is the tighter sum."""
+    clauses = (*(s.bound_by for s in skipped), *(s.bound_by for s in stages))
+    clause = next((c for c in clauses if c), None)
+    stated = constraints.budget_usd
+    if clause != "budget_usd" or (stated and parse_usd(stated) <= market.month_left_micro):
+        return clause
+    return "monthly_limit_usd"
 
 
 def _next_step(candidate: Candidate, why: str) -> NextStep:
-    placed = candidate.estimate is not None
+    best = candidate.best
     return NextStep(
         model=candidate.model.name,
         title=candidate.model.title,
         engine=candidate.model.engine,
-        instance_type=candidate.offer.instance.name if candidate.offer else None,
-        estimate=candidate.estimate,
-        ceiling_usd=to_usd(candidate.least_micro) if placed else None,
-        why=why if placed else candidate.reason,
+        instance_type=best.instance_type if best else None,
+        estimate=best.estimate if best else None,
+        ceiling_usd=to_usd(best.least_micro) if best else None,
+        why=why if best else candidate.reason,
     )

@@ -16,12 +16,15 @@ class Quota(BaseModel):
     spot: bool
     limit: int | None
     in_use: int | None
+    account_left: int | None = None
 
     @property
     def available(self) -> int | None:
+        """Never more than what the account-wide quota leaves, where that is known."""
         if self.limit is None or self.in_use is None:
             return None
-        return max(0, self.limit - self.in_use)
+        own = max(0, self.limit - self.in_use)
+        return own if self.account_left is None else min(own, max(0, self.account_left))
 
 
 def quota_name(instance_type: str, spot: bool) -> str:
@@ -36,9 +39,11 @@ def combine(
     in_use: Mapping[tuple[str, bool], int],
 ) -> Quota:
     """A quota from the listed limits and the counted use; a name that is not listed is unknown."""
+    whole = limits.get(ACCOUNT_WIDE)
     return Quota(
         instance_type=instance_type,
         spot=spot,
         limit=limits.get(quota_name(instance_type, spot)),
         in_use=in_use.get((instance_type, spot), 0),
+        account_left=None if whole is None else whole - sum(in_use.values()),
     )

@@ -48,6 +48,8 @@ class Settings(BaseModel):
     sandbox: bool = Field(default=False, description="metered at list price, not billed")
     person: str = "local"
     monthly_limit_usd: Annotated[str, AfterValidator(_limit)] = "50"
+    team: str | None = Field(default=None, description="booked too when it has a limit")
+    team_monthly_limit_usd: Annotated[str, AfterValidator(_limit)] | None = None
     price_max_age_days: int = Field(default=180, ge=0)
     bedrock_model_id: str = "global.anthropic.claude-sonnet-5-5"
     gateway_id: str = LOCAL_GATEWAY_ID
@@ -57,6 +59,12 @@ class Settings(BaseModel):
     )
     react: bool = Field(
         default=True, description="False: the deterministic policy answers, no model"
+    )
+    crf_pace: float | None = Field(
+        default=None, gt=0, description="seconds per token and iteration, measured by a probe"
+    )
+    early_stop: bool = Field(
+        default=True, description="stop a stage whose learning curve cannot reach the target"
     )
     launch_within_stated_budget: bool = Field(
         default=False,
@@ -70,6 +78,11 @@ class Settings(BaseModel):
     @property
     def models_bucket(self) -> str:
         return f"{self.prefix}-models"
+
+    @property
+    def limited_team(self) -> str | None:
+        """The team whose month is booked: only one that has a limit."""
+        return self.team if self.team_monthly_limit_usd is not None else None
 
     @property
     def uses_lambda_gateway(self) -> bool:
@@ -112,12 +125,16 @@ ENVIRONMENT = {
     "LLMOPS_SANDBOX": "sandbox",
     "LLMOPS_PERSON": "person",
     "LLMOPS_MONTHLY_LIMIT_USD": "monthly_limit_usd",
+    "LLMOPS_TEAM": "team",
+    "LLMOPS_TEAM_MONTHLY_LIMIT_USD": "team_monthly_limit_usd",
     "LLMOPS_PRICE_MAX_AGE_DAYS": "price_max_age_days",
     "BEDROCK_MODEL_ID": "bedrock_model_id",
     "AGENTCORE_GATEWAY_ID": "gateway_id",
     "USE_AGENTCORE_GATEWAY": "use_gateway",
     "LLMOPS_GATEWAY_TOKEN": "gateway_token",
     "FEATURE_REACT_ORCHESTRATION": "react",
+    "LLMOPS_CRF_SECONDS_PER_TOKEN_ITERATION": "crf_pace",
+    "LLMOPS_EARLY_STOP": "early_stop",
     "LLMOPS_LAUNCH_WITHIN_STATED_BUDGET": "launch_within_stated_budget",
 }
 

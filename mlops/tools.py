@@ -15,6 +15,7 @@ from mlops.datasets import Dataset
 from mlops.errors import RequestError, explain_validation
 from mlops.job import Job
 from mlops.plan import Plan
+from mlops.schemas import subset
 
 
 class _Wire(BaseModel):
@@ -23,6 +24,8 @@ class _Wire(BaseModel):
 
 class QuotasInput(_Wire):
     instance_type: str | None = Field(None, description="only this type, e.g. ml.g5.xlarge")
+    region: str | None = Field(None, description="prices of another region, e.g. eu-central-1")
+    refresh: bool = Field(False, description="ask the Price List API now, whatever is known")
 
 
 class OfferRow(_Wire):
@@ -45,6 +48,9 @@ class OfferRow(_Wire):
     spot_limit: int | None
     spot_in_use: int | None
     spot_available: int | None
+    ec2_usd_per_hour: str | None = None
+    spot_usd_per_hour: str | None = None
+    spot_basis: str | None = None
 
 
 class QuotasOutput(_Wire):
@@ -53,6 +59,21 @@ class QuotasOutput(_Wire):
     cheapest_gpu: str | None
     cheapest: str | None
     sandbox: bool
+
+
+class IncreaseInput(_Wire):
+    instance_type: str = Field(description="e.g. ml.g5.xlarge")
+    spot: bool = Field(False, description="for spot training")
+    value: int | None = Field(None, ge=1, le=1000, description="one more by default")
+    approved_by: str = ""
+
+
+class IncreaseOutput(_Wire):
+    quota: str
+    limit: int
+    wanted: int
+    status: str
+    request_id: str | None = Field(None, description="None while it is a draft")
 
 
 class ListDatasetsInput(_Wire):
@@ -159,7 +180,7 @@ class ToolSpec(BaseModel, frozen=True, extra="forbid"):
         What the subset cannot say is said in the descriptions, and checked where the tool runs.
         """
         schema = self.input_model.model_json_schema()
-        return _subset(schema, schema.get("$defs", {}))
+        return subset(schema, schema.get("$defs", {}))
 
     def read(self, arguments: Mapping[str, Any]) -> Any:
         """Validated input; RequestError in plain words when the arguments do not fit."""
@@ -206,6 +227,13 @@ _SPECS = (
         description="Instance types with quota, use and hourly training price; the cheapest GPU.",
         input_model=QuotasInput,
         output_model=QuotasOutput,
+    ),
+    ToolSpec(
+        name="request_quota_increase",
+        description="Drafts an increase request to AWS; only a person can send it.",
+        input_model=IncreaseInput,
+        output_model=IncreaseOutput,
+        injected=frozenset({"approved_by"}),
     ),
     ToolSpec(
         name="list_s3_datasets",
@@ -259,31 +287,7 @@ _SPECS = (
 TOOLS: Mapping[str, ToolSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
 EVENT_HANDLERS = ("on_training_event", "watchdog")
 
-_SAID_IN_WORDS = ("enum", "minimum", "maximum")
 _PLAIN_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool}
-
-
-def _subset(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
-    whole = _resolved(schema, defs)
-    limits = (f"{key}: {whole[key]}" for key in _SAID_IN_WORDS if whole.get(key) is not None)
-    words = "; ".join([*([whole["description"]] if "description" in whole else []), *limits])
-    bodies = whole.get("properties", {}).items()
-    parts = {
-        "description": words,
-        "properties": {name: _subset(body, defs) for name, body in bodies},
-        "required": whole.get("required"),
-        "items": _subset(whole["items"], defs) if "items" in whole else None,
-    }
-    return {"type": whole["type"], **{key: part for key, part in parts.items() if part}}
-
-
-def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
-    """Without references and null; a whole number is a number too."""
-    choices = [_resolved(c, defs) for c in schema.get("anyOf", ()) if c.get("type") != "null"]
-    if choices:
-        return {**max(choices, key=lambda choice: choice["type"] == "number"), **schema}
-    name = str(schema.get("$ref", "")).rpartition("/")[2]
-    return {**(_resolved(defs[name], defs) if name else {}), **schema}
 
 
 def _python_type(schema: Mapping[str, Any]) -> Any:

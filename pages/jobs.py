@@ -3,9 +3,10 @@
 import streamlit as st
 
 from app import job_card, session
+from app.plain import escape
 from app.theme import table
 from mlops.job import Job
-from workbench import frames
+from workbench import frames, lines
 
 EVERY_SECONDS = 1.0
 LOG_LINES = 200
@@ -21,6 +22,7 @@ def main() -> None:
         )
         return
     table(frames.jobs_frame(found), "jobs", "Training jobs")
+    st.caption(escape(lines.of_error(session.read(lambda: session.workbench().estimate_error()))))
     chosen = _choose(found)
     every = None if chosen.state.is_final else EVERY_SECONDS
     st.fragment(_detail, run_every=every)(chosen.job_name, chosen.state.is_final)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops.budget import ceiling
-from mlops.candidates import History, TrainingData
 from mlops.constraints import Constraints
+from mlops.grid import History, TrainingData
 from mlops.instances import find
 from mlops.job import Job, job_name
 from mlops.money import parse_usd, to_usd

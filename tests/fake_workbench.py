@@ -10,12 +10,14 @@ from mlops.aws.sessions import Session, Turn
 from mlops.constraints import Intent, parse
 from mlops.datasets import Dataset, Metadata, PreviewRow, prepare, preview
 from mlops.errors import OpsError, RefusedError, RequestError
+from mlops.estimate import EstimateError
 from mlops.events import Event, EventKind, Head, chain
 from mlops.instances import catalog
 from mlops.job import EndReason, Job, JobState
 from mlops.ledger import Entry
 from mlops.metrics import MetricPoint
 from mlops.money import cost_of_seconds, parse_usd, to_usd
+from mlops.past import estimate_error
 from mlops.plan import Plan
 from mlops.report import build
 from mlops.settings import Settings
@@ -202,6 +204,9 @@ class FakeWorkbench:
         self._check()
         newest = sorted(self.known_jobs.values(), key=lambda j: j.created_at, reverse=True)
         return newest[:limit]
+
+    def estimate_error(self) -> EstimateError:
+        return estimate_error(self.known_jobs.values())
 
     def job(self, name: str) -> Job:
         if name not in self.known_jobs:

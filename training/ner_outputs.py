@@ -27,7 +27,7 @@ class Outcome:
 
 
 def validation_line(evaluation: Evaluation) -> str:
-    return _numbers("eval", evaluation.total)
+    return f"{_numbers('eval', evaluation.total)} eval_accuracy={evaluation.accuracy:.6f}"
 
 
 def test_lines(evaluation: Evaluation, interval: tuple[float, float]) -> Iterable[str]:

@@ -21,7 +21,7 @@ from botocore.config import Config
 from agent.gateway import ToolGateway, open_gateway
 from agent.turns import Turns
 from mlops.aws.clients import Aws
-from mlops.errors import RequestError
+from mlops.errors import FaultError, RequestError
 from mlops.settings import Settings
 
 DIRECTORY = ".llmops"
@@ -35,6 +35,7 @@ class Services:
     aws: Aws
     gateway: ToolGateway
     turns: Turns
+    home: Path | None
 
 
 def data_home(environ: Mapping[str, str] | None = None, start: Path | None = None) -> Path:
@@ -62,6 +63,18 @@ def services(home: Path | None = None, environ: Mapping[str, str] | None = None)
         return _made[key]
 
 
+def revive(made: Services) -> None:
+    """Starts or joins the embedded AWS again when it died; nothing to do on real AWS.
+
+    FaultError when it came back at another address than these services know.
+    """
+    if made.home is None:
+        return
+    endpoint = local_stack().ensure(made.home)
+    if endpoint.environ["AWS_ENDPOINT_URL"] != made.settings.endpoint_url:
+        raise FaultError("moved", "The embedded AWS has a new address; start this again.")
+
+
 def close(made: Services) -> None:
     """Lets its running turns end; whoever asks next gets new services."""
     with _making:
@@ -82,11 +95,12 @@ _making = threading.Lock()
 
 
 def _make(home: Path | None, environ: Mapping[str, str]) -> Services:
-    aws = _on_aws(environ) if _wants_aws(environ) else _embedded(home, environ)
+    data = None if _wants_aws(environ) else home or data_home(environ)
+    aws = _on_aws(environ) if data is None else _embedded(data, environ)
     gateway = open_gateway(aws)
     owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     turns = Turns(aws, gateway, clock=lambda: datetime.now(UTC), owner=owner)
-    return Services(settings=aws.settings, aws=aws, gateway=gateway, turns=turns)
+    return Services(settings=aws.settings, aws=aws, gateway=gateway, turns=turns, home=data)
 
 
 def _wants_aws(environ: Mapping[str, str]) -> bool:
@@ -100,9 +114,9 @@ def _on_aws(environ: Mapping[str, str]) -> Aws:
     return Aws(Settings.from_env(environ))
 
 
-def _embedded(home: Path | None, environ: Mapping[str, str]) -> Aws:
+def _embedded(home: Path, environ: Mapping[str, str]) -> Aws:
     """The person's own AWS variables do not count: this must never reach a real account."""
-    endpoint = local_stack().ensure(home or data_home(environ))
+    endpoint = local_stack().ensure(home)
     ours = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
     return Aws(Settings.from_env(ours | endpoint.environ), _local_session(endpoint.environ))
 

@@ -115,7 +115,7 @@ def parse(
 app.command()(cli_ask.ask)
 app.command()(cli_ask.approve)
 app.add_typer(cli_datasets.app, name="datasets")
-app.command()(cli_market.gpus)
+app.add_typer(cli_market.gpus, name="gpus")
 app.command()(cli_market.plan)
 app.add_typer(cli_jobs.app, name="jobs")
 app.command()(cli_money.costs)

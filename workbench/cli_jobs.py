@@ -29,7 +29,8 @@ def show_all(
     as_json: Json = False,
 ) -> None:
     """Running and past jobs, newest first."""
-    found = workbench.connect().jobs(limit)
+    bench = workbench.connect()
+    found = bench.jobs(limit)
     if as_json:
         return json_out(found)
     table(
@@ -37,6 +38,8 @@ def show_all(
         (_row(job) for job in found),
         empty='There are no training jobs yet. Ask for one: llmops ask "Train NER on cier …"',
     )
+    if found:
+        line(lines.of_error(bench.estimate_error()))
 
 
 @app.command()

@@ -1,20 +1,34 @@
 """`llmops gpus` and `llmops plan`: what could be had, and what a request would cost."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 import workbench
-from mlops.tools import OfferRow
+from mlops.tools import OfferRow, QuotasOutput
 from workbench import lines
 from workbench.tables import json_out, line, table
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
 
-def gpus(as_json: Json = False) -> None:
+gpus = typer.Typer(help="Instance types, cheap first: GPU, price and quota.", add_completion=False)
+
+
+@gpus.callback(invoke_without_command=True)
+def show(
+    ctx: typer.Context,
+    region: Annotated[str | None, typer.Option(help="Prices of another region.")] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask the Price List API now.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Instance types, cheap first: GPU, price, quota and what of it is free."""
-    found = workbench.connect().gpus()
+    if ctx.invoked_subcommand is not None:
+        return
+    found = workbench.connect().gpus(region, refresh) if region or refresh else _gpus()
     if as_json:
         return json_out(found)
     table(
@@ -23,9 +37,30 @@ def gpus(as_json: Json = False) -> None:
         empty=f"No instance type is offered in {found.region}.",
     )
     line(f"Region {found.region}. On-demand list prices. Free: quota left of its limit.")
+    for text in _gaps(found):
+        line(text)
     line(f"Cheapest GPU that you can have now: {found.cheapest_gpu or 'none'}.")
     if found.sandbox:
         line(lines.SANDBOX)
+
+
+@gpus.command("request")
+def request(
+    instance_type: Annotated[str, typer.Argument(help="Such as ml.g5.xlarge.")],
+    spot: Annotated[bool, typer.Option("--spot", help="The quota for spot training.")] = False,
+    value: Annotated[int | None, typer.Option(help="Wanted limit; one more by default.")] = None,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Send it to AWS; without it this is a draft.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask AWS for a higher quota."""
+    made = workbench.connect().request_quota(instance_type, spot, value, approve)
+    if as_json:
+        return json_out(made)
+    line(f"{made.quota}: {made.limit} now, {made.wanted} wanted. Status: {made.status}.")
+    if made.request_id is None:
+        line("This is a draft. Repeat it with --approve to send it to AWS.")
 
 
 def plan(
@@ -38,7 +73,23 @@ def plan(
         return json_out(made)
     for shown in lines.of_plan(made):
         line(shown)
+    for rejected in made.rejections:
+        line(f"  Left out: {rejected.what} ({rejected.code}). {rejected.why}")
     line(f"To start it: llmops approve {made.plan_id}")
+
+
+def _gpus() -> QuotasOutput:
+    return workbench.connect().gpus()
+
+
+def _gaps(found: QuotasOutput) -> Iterator[str]:
+    """Where training costs more than the EC2 instance that it is often taken for."""
+    for row in found.offers:
+        if row.usd_per_hour and row.ec2_usd_per_hour and row.available:
+            yield (
+                f"{row.instance_type} costs ${row.usd_per_hour} per hour for training; the EC2 price "
+                f"of ${row.ec2_usd_per_hour} does not apply."
+            )
 
 
 def _row(offer: OfferRow) -> tuple[object, ...]:

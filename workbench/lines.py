@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from mlops.estimate import EstimateError
 from mlops.events import Event, EventKind
+from mlops.expectations import UNKNOWN
 from mlops.job import Job
 from mlops.money import show_usd
+from mlops.options import Option
 from mlops.plan import Plan, Stage
 from mlops.report import Report, StageResult
 from mlops.tools import TOOLS
@@ -28,10 +31,21 @@ def of_plan(plan: Plan) -> list[str]:
     return [
         f"Plan {plan.plan_id} for {plan.dataset.name}",
         *(_stage(stage) for stage in plan.stages),
-        f"  The most it can cost: {usd(plan.ceiling_usd)}{budget}.",
+        f"  The most it can cost: {usd(plan.ceiling_usd)}{budget}.{_binding(plan)}",
+        *(f"  Waits for {name} that were seen: {seen}." for name, seen in plan.waits.items()),
+        *(f"  Published: {p.model}, {p.in_words()}." for p in plan.published),
+        *(_option(option) for option in plan.alternatives),
         *(f"  Not in it: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in plan.next_steps),
         *_labels(plan.sandbox, plan.dataset.synthetic),
     ]
+
+
+def of_error(error: EstimateError) -> str:
+    """How wrong the estimates were, over the jobs that can be compared."""
+    if error.mape is None:
+        return "Estimated against billed time: no completed job yet."
+    jobs = f"{error.jobs} job{'s' if error.jobs > 1 else ''}"
+    return f"Estimated against billed time: {error.mape:.0%} mean absolute error over {jobs}."
 
 
 def of_job(job: Job, now: datetime) -> str:
@@ -62,8 +76,23 @@ def _stage(stage: Stage) -> str:
     return (
         f"  {stage.number}. {stage.model} ({stage.engine}) on {stage.instance_type} at "
         f"${stage.usd_per_hour}/h (list price as of {stage.price_as_of}): about "
-        f"{guess.p50_seconds}–{guess.p90_seconds} s, {usd(guess.p50_usd)}–{usd(guess.p90_usd)}; "
-        f"stopped after {stage.max_runtime_seconds} s"
+        f"{guess.p50_seconds}–{guess.p90_seconds} s, {usd(guess.p50_usd)}–{usd(guess.p90_usd)} "
+        f"({guess.basis}); stopped after {stage.max_runtime_seconds} s; expected score "
+        f"{stage.expected.in_words() if stage.expected else UNKNOWN}"
+    )
+
+
+def _binding(plan: Plan) -> str:
+    return f" What binds: {_CLAUSES.get(plan.binds, plan.binds)}." if plan.binds else ""
+
+
+def _option(option: Option) -> str:
+    spot = " (spot)" if option.spot else ""
+    guess = option.estimate
+    return (
+        f"  Or: {option.model} on {option.instance_type}{spot}, {option.epochs} epochs: about "
+        f"{guess.p50_seconds}–{guess.p90_seconds} s, {usd(guess.p50_usd)}–{usd(guess.p90_usd)}, "
+        f"at least {usd(option.ceiling_usd)} reserved. {option.why}"
     )
 
 
@@ -133,7 +162,12 @@ def _cost(data: Mapping[str, Any]) -> list[str]:
     return [f"Spent {usd(data['spent_usd'])}, reserved {usd(data['reserved_usd'])}"]
 
 
-_CLAUSES = {"budget_usd": "budget", "max_minutes": "time", "target": "target"}
+_CLAUSES = {
+    "budget_usd": "budget",
+    "max_minutes": "time",
+    "monthly_limit_usd": "monthly limit",
+    "target": "target",
+}
 _SHOWN: Mapping[EventKind, Callable[[Mapping[str, Any]], list[str]]] = {
     EventKind.THINKING: lambda data: [data["text"]] if data["text"].strip() else [],
     EventKind.STEP: _step,

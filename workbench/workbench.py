@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from mlops.approvals import Approval
+from mlops.aws.books import verify
 from mlops.aws.clients import translated
 from mlops.aws.datasets import Datasets
 from mlops.aws.events import EventLog
@@ -19,20 +21,24 @@ from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
 from mlops.aws.metrics import LogLine, curves, log_tail
 from mlops.aws.plans import Plans
+from mlops.aws.queue import queue_plan
 from mlops.aws.sessions import Session, Sessions, Turn
 from mlops.constraints import Parsed, parse
 from mlops.datasets import Dataset, Metadata, PreviewRow
 from mlops.errors import Alternative, RequestError
+from mlops.estimate import EstimateError
 from mlops.events import Event
 from mlops.job import Job, change
-from mlops.ledger import Entry, disagreements, person_scope, plan_scope
+from mlops.ledger import Entry, person_scope
 from mlops.metrics import METRIC_NAMES, MetricPoint
 from mlops.money import parse_usd
 from mlops.names import slug
+from mlops.past import estimate_error
 from mlops.plan import Plan
 from mlops.settings import Settings
 from mlops.tools import (
     CostsOutput,
+    IncreaseOutput,
     PlanOutput,
     PrepareOutput,
     QuotasOutput,
@@ -122,6 +128,10 @@ class Workbench:
         """Takes over turns whose process died; how many."""
         return self._services.turns.resume_orphans()
 
+    def reconnect(self) -> None:
+        """Starts or joins the embedded AWS again after it died; harmless otherwise."""
+        boot.revive(self._services)
+
     def close(self) -> None:
         """Lets running turns of this process end."""
         boot.close(self._services)
@@ -153,6 +163,14 @@ class Workbench:
     def approve(self, plan_id: str) -> str:
         """A person's yes to a plan's ceiling: starts it; the id of the turn that does so."""
         return self._services.turns.approve(plan_id, self.settings.person)
+
+    @translated()
+    def queue(
+        self, plan_id: str, not_before: datetime | None = None, until: datetime | None = None
+    ) -> Approval:
+        """A person's yes, to be started when quota is free; given up after a day by default."""
+        plan = Plans(self._aws).get(plan_id)
+        return queue_plan(self._aws, plan, self._clock, not_before, until)
 
     def decline(self, plan_id: str) -> None:
         self._services.turns.decline(plan_id, self.settings.person)
@@ -199,14 +217,29 @@ class Workbench:
 
     # The market, jobs and money
 
-    def gpus(self) -> QuotasOutput:
-        return self._call("check_sagemaker_quotas", QuotasOutput, {})
+    def gpus(self, region: str | None = None, refresh: bool = False) -> QuotasOutput:
+        """Of another region only the prices; `refresh` asks the Pricing API now."""
+        said = {"region": region, "refresh": refresh}
+        return self._call("check_sagemaker_quotas", QuotasOutput, said)
+
+    def request_quota(
+        self, instance_type: str, spot: bool, value: int | None, approve: bool
+    ) -> IncreaseOutput:
+        """A draft; sent to AWS only when a person approves it."""
+        by = self.settings.person if approve else ""
+        wanted = {"instance_type": instance_type, "spot": spot, "value": value, "approved_by": by}
+        return self._call("request_quota_increase", IncreaseOutput, wanted)
 
     @translated()
     def jobs(self, limit: int = 100) -> list[Job]:
         """Mine, newest first, brought up to date."""
         jobs = Jobs(self._aws)
         return [_as_now(jobs, job) for job in jobs.of_person(self.settings.person, limit)]
+
+    @translated()
+    def estimate_error(self) -> EstimateError:
+        """Mean absolute percentage error of estimated against billed time of my completed jobs."""
+        return estimate_error(Jobs(self._aws).of_person(self.settings.person))
 
     @translated()
     def job(self, name: str) -> Job:
@@ -250,19 +283,8 @@ class Workbench:
 
     @translated()
     def verify_ledger(self) -> list[str]:
-        """What is wrong with my month or with a plan's money; empty when all agrees."""
-        ledger = Ledger(self._aws)
-        plans = dict.fromkeys(
-            job.plan_id for job in Jobs(self._aws).of_person(self.settings.person)
-        )
-        scopes = [person_scope(self.settings.person, self._clock()), *map(plan_scope, plans)]
-        found = ((ledger.totals(scope), ledger.entries(scope)) for scope in scopes)
-        return [
-            wrong
-            for totals, entries in found
-            if totals
-            for wrong in disagreements(totals, entries)
-        ]
+        """What is wrong with my months or with a plan's money; empty when all agrees."""
+        return verify(self._aws, self._clock())
 
     def _call(self, tool: str, output: type[Output], arguments: dict[str, Any]) -> Output:
         return output.model_validate(self._services.gateway.invoke_tool(tool, arguments))

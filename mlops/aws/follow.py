@@ -4,11 +4,13 @@
 Every step may be repeated: bookings and the report have keys, and a job stays open until the end.
 """
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 
 from mlops.approvals import Approval
 from mlops.aws.clients import Aws
+from mlops.aws.early_stop import stop_when_out_of_reach
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
 from mlops.aws.launch import UNCERTAIN, launch, release, scopes
@@ -37,7 +39,7 @@ def follow(aws: Aws, job_name: str, clock: Clock) -> Job | None:
     if not job.state.is_final:
         if job != before:
             log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job))
-        return job
+        return stop_when_out_of_reach(aws, job, clock)
     ended = f"ended#{job.job_name}"
     log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job), once=ended)
     plans = Plans(aws)
@@ -46,8 +48,8 @@ def follow(aws: Aws, job_name: str, clock: Clock) -> Job | None:
     if approval is None:
         return job
     job = settle(aws, plan, approval, job, clock())
-    _move_on(aws, plan, approval, log, clock)
-    jobs.close(job.job_name)
+    if _move_on(aws, plan, approval, log, clock):
+        jobs.close(job.job_name)
     return job
 
 
@@ -90,7 +92,21 @@ def settle(aws: Aws, plan: Plan, approval: Approval, job: Job, now: datetime) ->
     return settled
 
 
-def _move_on(aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clock) -> None:
+def _move_on(aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clock) -> bool:
+    """One process at a time decides what follows; False when another one is at it."""
+    plans, owner = Plans(aws), uuid.uuid4().hex
+    if not plans.claim(plan.plan_id, owner, clock()):
+        return False
+    try:
+        _carry_on(aws, plan, approval, log, clock, owner)
+    finally:
+        plans.unclaim(plan.plan_id, owner)
+    return True
+
+
+def _carry_on(
+    aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clock, owner: str
+) -> None:
     jobs = Jobs(aws).of_plan(plan.plan_id)
     settled = [job for job in jobs if job.state.is_final]
     if len(settled) < len(jobs):
@@ -98,7 +114,7 @@ def _move_on(aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clo
     move = next_move(plan, settled)
     if move.stage is not None:
         try:
-            started = launch(aws, plan.plan_id, move.stage, clock()).job
+            started = launch(aws, plan.plan_id, move.stage, clock(), owner=owner).job
         except OpsError as error:
             if error.code == UNCERTAIN:
                 raise
@@ -115,7 +131,7 @@ def _finish(
 ) -> None:
     """Gives the rest back, then writes the report, or the error when no stage gave a model."""
     release(aws, plan, approval, now)
-    tokens = tokens_spent(aws, plan, approval)
+    tokens = _book_words(aws, plan, approval, now)
     report = build(plan, jobs, approval.at, tokens, now)
     log.append(
         plan.session_id,
@@ -129,6 +145,24 @@ def _finish(
         kind, data = EventKind.ERROR, _failure(jobs[-1], report.total_cost_usd)
     log.append(plan.session_id, plan.turn, kind, data, once=f"report#{plan.plan_id}")
     Plans(aws).close(plan.plan_id)
+
+
+def _book_words(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> int:
+    """The tokens of the plan's turn are in the month already; up to what the plan kept aside for
+    them they are in its own bill too."""
+    tokens = tokens_spent(aws, plan, approval)
+    if own := min(tokens, parse_usd(plan.tokens_usd)):
+        words = Entry(
+            scope=scopes(plan, approval)[0],
+            kind=EntryKind.ADJUST,
+            key=plan.plan_id,
+            at=now,
+            spent_micro=own,
+            reserved_micro=0,
+            note="model tokens, booked in the month by call",
+        )
+        Ledger(aws).book([words])
+    return tokens
 
 
 def _failure(job: Job, cost_usd: str) -> dict[str, object]:

@@ -8,8 +8,7 @@ from botocore.exceptions import ClientError
 from mlops.aws.clients import Aws, error_code, translate, translated
 from mlops.aws.tables import BY_PERSON, BY_PLAN, JOBS, OPEN
 from mlops.errors import RequestError
-from mlops.estimate import PastRun
-from mlops.job import Job, JobState, Observation, change
+from mlops.job import Job, Observation, change
 
 _PAGE = 100
 
@@ -88,14 +87,16 @@ class Jobs:
         """Every job that still needs following, oldest first."""
         return self._query(OPEN, "open", "yes", None, newest_first=False)
 
-    def history(self, person: str) -> dict[tuple[str, str], list[PastRun]]:
-        """Finished runs by (model, instance type), for the estimator."""
-        runs: dict[tuple[str, str], list[PastRun]] = {}
+    def spot_shares(self, person: str) -> dict[str, list[float]]:
+        """Billed share of the training time of finished spot jobs, by instance type."""
+        shares: dict[str, list[float]] = {}
         for job in self.of_person(person):
-            if job.state is JobState.COMPLETED and job.billed_seconds:
-                past = PastRun(work=job.work, billed_seconds=job.billed_seconds)
-                runs.setdefault((job.model, job.instance_type), []).append(past)
-        return runs
+            if job.spot and job.billed_seconds and job.started_at and job.ended_at:
+                trained = (job.ended_at - job.started_at).total_seconds()
+                if trained > 0:
+                    share = min(1.0, job.billed_seconds / trained)
+                    shares.setdefault(job.instance_type, []).append(share)
+        return shares
 
     def refresh(self, job: Job) -> Job:
         """The record brought up to what SageMaker says now, and stored."""

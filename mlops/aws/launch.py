@@ -1,6 +1,8 @@
 """Reserve, create, record: the only code that starts a training job. A crash between any two steps
 is repaired by the watchdog; the same attempt launched twice is the same job."""
 
+import time
+import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,15 +13,19 @@ from mlops.aws.clients import Aws, error_code, is_uncertain, translate
 from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
+from mlops.aws.tokens import tokens_spent
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
 from mlops.job import Job, job_name
-from mlops.ledger import Entry, EntryKind, person_scope, plan_scope
+from mlops.ledger import Entry, EntryKind, person_scope, plan_scope, team_scope
 from mlops.metrics import definitions
 from mlops.money import parse_usd
 from mlops.plan import Plan, Stage
 
 _VOLUME_GIB = 30
 UNCERTAIN = "launch_uncertain"
+# How often and how long one launch waits for another one of the same plan.
+_LOOKS, _LOOK_SECONDS = 30, 0.1
+_pause = time.sleep
 
 
 class Launched(NamedTuple):
@@ -29,20 +35,49 @@ class Launched(NamedTuple):
     again: bool
 
 
-def launch(aws: Aws, plan_id: str, stage_number: int, now: datetime, attempt: int = 1) -> Launched:
-    """Starts one stage of an approved plan.
+def launch(
+    aws: Aws,
+    plan_id: str,
+    stage_number: int,
+    now: datetime,
+    attempt: int = 1,
+    owner: str | None = None,
+) -> Launched:
+    """Starts one stage of an approved plan; `owner` is who holds the plan's move already.
 
     Raises RefusedError when it is not approved, over budget, or over quota: then nothing runs and
     nothing stays reserved. FaultError "launch_uncertain" when AWS gave no answer.
     """
-    plans, jobs = Plans(aws), Jobs(aws)
-    plan = plans.get(plan_id)
-    approval = require(plans.approval(plan_id), plan_id, plan.ceiling_micro)
+    plan = Plans(aws).get(plan_id)
     stage = _stage(plan, stage_number)
+    if owner is not None:
+        return _launch(aws, plan, stage, now, attempt)
+    name = job_name(plan_id, plan.dataset.name, stage.number, attempt)
+    mine = uuid.uuid4().hex
+    for _ in range(_LOOKS):
+        earlier = Jobs(aws).find(name)
+        if earlier is not None:
+            return Launched(earlier, again=True)
+        require(Plans(aws).approval(plan_id), plan_id, plan.ceiling_micro)
+        if Plans(aws).claim(plan_id, mine, now):
+            try:
+                return _launch(aws, plan, stage, now, attempt)
+            finally:
+                Plans(aws).unclaim(plan_id, mine)
+        _pause(_LOOK_SECONDS)
+    wait = Alternative(kind="wait", message="Look at your jobs again in two minutes")
+    raise RefusedError("plan_busy", "Somebody else is launching this plan right now.", (wait,))
+
+
+def _launch(aws: Aws, plan: Plan, stage: Stage, now: datetime, attempt: int) -> Launched:
+    """Only one process does this at a time for a plan, and none longer than its claim holds."""
+    jobs, plan_id = Jobs(aws), plan.plan_id
     name = job_name(plan_id, plan.dataset.name, stage.number, attempt)
     earlier = jobs.find(name)
     if earlier is not None:
         return Launched(earlier, again=True)
+    approval = require(Plans(aws).approval(plan_id), plan_id, plan.ceiling_micro)
+    _require_ended(jobs, plan, stage, attempt)
     if stage.number == 1 and attempt == 1:
         reserve(aws, plan, approval, now)
     _require_reserved(aws, plan, approval, stage)
@@ -50,17 +85,24 @@ def launch(aws: Aws, plan_id: str, stage_number: int, now: datetime, attempt: in
     return Launched(jobs.add(_record(plan, stage, name, now, attempt)), again)
 
 
-def scopes(plan: Plan, approval: Approval) -> tuple[str, str]:
-    """Where a run is booked: its own budget, and the month in which it was approved."""
-    return plan_scope(plan.plan_id), person_scope(plan.person, approval.at)
+def scopes(plan: Plan, approval: Approval) -> tuple[str, ...]:
+    """Where a run is booked: its own budget, and the month in which it was approved, of the person
+    and of the team when that had a limit."""
+    team = (team_scope(approval.team, approval.at),) if approval.team else ()
+    return plan_scope(plan.plan_id), person_scope(plan.person, approval.at), *team
 
 
 def reserve(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> None:
     """Takes the ladder's ceiling out of every scope, or RefusedError and nothing is taken."""
-    ledger = Ledger(aws)
-    own, month = scopes(plan, approval)
-    ledger.open_scope(own, plan.budget_micro)
-    ledger.open_scope(month, parse_usd(aws.settings.monthly_limit_usd))
+    ledger, settings = Ledger(aws), aws.settings
+    month, team = settings.monthly_limit_usd, settings.team_monthly_limit_usd or "0"
+    limits = (plan.budget_micro, parse_usd(month), parse_usd(team))
+    booked = scopes(plan, approval)
+    for scope, limit in zip(booked, limits, strict=False):
+        ledger.open_scope(scope, limit)
+    # Tokens that were used until now are in the month already.
+    tokens = parse_usd(plan.tokens_usd)
+    amount = plan.ceiling_micro - min(tokens, tokens_spent(aws, plan, approval))
     ledger.book(
         [
             Entry(
@@ -69,18 +111,21 @@ def reserve(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> None:
                 key=plan.plan_id,
                 at=now,
                 spent_micro=0,
-                reserved_micro=plan.ceiling_micro,
+                reserved_micro=amount,
             )
-            for scope in (own, month)
+            for scope in booked
         ]
     )
 
 
 def release(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> int:
-    """Gives back whatever of a plan's reservation was not settled; micro-USD given back."""
+    """Gives back whatever of a plan's reservation was not settled; micro-USD given back.
+
+    FaultError RESERVATION_CHANGED when a job of it is settled at the same moment: repeat it.
+    """
     ledger = Ledger(aws)
-    own, month = scopes(plan, approval)
-    totals = ledger.totals(own)
+    booked = scopes(plan, approval)
+    totals = ledger.totals(booked[0])
     if totals is None or totals.reserved_micro <= 0:
         return 0
     ledger.book(
@@ -93,7 +138,7 @@ def release(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> int:
                 spent_micro=0,
                 reserved_micro=-totals.reserved_micro,
             )
-            for scope in (own, month)
+            for scope in booked
         ]
     )
     return totals.reserved_micro
@@ -106,19 +151,30 @@ def _stage(plan: Plan, number: int) -> Stage:
     raise RequestError("unknown_stage", f"{plan.plan_id} has no stage {number}.")
 
 
+def _require_ended(jobs: Jobs, plan: Plan, stage: Stage, attempt: int) -> None:
+    """One attempt at a time: two of them would share one reservation."""
+    for number in range(1, attempt):
+        earlier = jobs.find(job_name(plan.plan_id, plan.dataset.name, stage.number, number))
+        if earlier is None or not earlier.settled:
+            wait = Alternative(kind="wait", message="Wait until it has ended and is settled")
+            message = f"Attempt {number} of stage {stage.number} has not ended."
+            raise RefusedError("still_running", message, (wait,))
+
+
 def _require_reserved(aws: Aws, plan: Plan, approval: Approval, stage: Stage) -> None:
     """A reservation is made once and given back once: after that nothing more may start."""
     totals = Ledger(aws).totals(scopes(plan, approval)[0])
     if totals is None or totals.reserved_micro < stage.ceiling_micro:
-        raise RefusedError(
-            "approval_used", "The reservation of this plan was given back; ask for a new plan."
-        )
+        again = Alternative(kind="retry", message="Ask again for a new plan")
+        message = "The reservation of this plan was given back; ask for a new plan."
+        raise RefusedError("approval_used", message, (again,))
 
 
 def _create(
     aws: Aws, plan: Plan, approval: Approval, stage: Stage, name: str, now: datetime
 ) -> bool:
-    """True when the job was there already. A refused first stage gives its reservation back."""
+    """True when the job was there already. A refused first stage gives its reservation back,
+    unless it is queued: then it keeps its place until the queue's end."""
     try:
         aws.client("sagemaker").create_training_job(**_request(aws, plan, stage, name))
     except (ClientError, BotoCoreError) as error:
@@ -130,9 +186,9 @@ def _create(
                 (Alternative(kind="wait", message="Look at your jobs again in two minutes"),),
             ) from error
         assert isinstance(error, ClientError)
-        if error_code(error) == "ResourceInUse":
+        if error_code(error) == "ResourceInUse" or Jobs(aws).observe(name) is not None:
             return True
-        if stage.number == 1:
+        if stage.number == 1 and approval.queue is None:
             release(aws, plan, approval, now)
             Plans(aws).close(plan.plan_id)
         raise _explain(error, stage) from error
@@ -198,6 +254,7 @@ def _record(plan: Plan, stage: Stage, name: str, now: datetime, attempt: int) ->
         attempt=attempt,
         dataset=plan.dataset.name,
         synthetic=plan.dataset.synthetic,
+        fingerprint=plan.dataset.fingerprint,
         sandbox=plan.sandbox,
         model=stage.model,
         engine=stage.engine,

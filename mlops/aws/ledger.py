@@ -10,12 +10,17 @@ from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
 from mlops.aws.tables import LEDGER
-from mlops.errors import Alternative, FaultError, RefusedError
+from mlops.errors import Alternative, FaultError, OpsError, RefusedError
 from mlops.ledger import Entry, EntryKind, Totals
 from mlops.money import show_usd, to_usd
 
+RESERVATION_CHANGED = "reservation_changed"
 _TOTAL = "TOTAL"
 _ATTEMPTS = 30
+_FAILED = "ConditionalCheckFailed"
+_LIMITS = {"person": "monthly limit", "team": "team's monthly limit"}
+_WAIT = (Alternative(kind="wait", message="Wait until running jobs are settled"),)
+_RETRY = Alternative(kind="retry", message="Try again in a moment")
 
 
 class Ledger:
@@ -48,15 +53,29 @@ class Ledger:
 
     def set_limit(self, scope: str, limit_micro: int) -> Totals:
         """Changes a limit; RefusedError when more is already spent and reserved."""
-        before = self.totals(scope)
-        if before is None:
-            self.open_scope(scope, limit_micro)
-            return Totals(scope=scope, limit_micro=limit_micro)
+        self.open_scope(scope, max(0, limit_micro))
+        for attempt in range(_ATTEMPTS):
+            before = self.totals(scope)
+            assert before is not None
+            taken = before.spent_micro + before.reserved_micro
+            if limit_micro < taken:
+                raise RefusedError(
+                    "limit_too_low",
+                    f"{show_usd(taken)} are already spent or reserved; the limit cannot be lower.",
+                    (_limit_of(taken), *_WAIT),
+                )
+            if self._try_limit(before, limit_micro):
+                return before.model_copy(update={"limit_micro": limit_micro})
+            self._pause(random.uniform(0, 0.01 * (attempt + 1)))
+        raise FaultError("ledger_busy", "The ledger is too busy; try again.", (_RETRY,))
+
+    def _try_limit(self, before: Totals, limit_micro: int) -> bool:
+        """False when somebody booked meanwhile."""
         delta = limit_micro - before.limit_micro
         try:
             self._db.update_item(
                 TableName=LEDGER,
-                Key={"scope": scope, "entry": _TOTAL},
+                Key={"scope": before.scope, "entry": _TOTAL},
                 UpdateExpression="SET #l = :l, #left = #left + :d",
                 ConditionExpression="#l = :before AND #left >= :need",
                 ExpressionAttributeNames={"#l": "limit", "#left": "left"},
@@ -70,12 +89,8 @@ class Ledger:
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise translate(error) from error
-            taken = before.spent_micro + before.reserved_micro
-            raise RefusedError(
-                "limit_too_low",
-                f"{show_usd(taken)} are already spent or reserved; the limit cannot be lower.",
-            ) from error
-        return before.model_copy(update={"limit_micro": limit_micro})
+            return False
+        return True
 
     def totals(self, scope: str) -> Totals | None:
         """None when nothing was ever booked or limited there."""
@@ -117,34 +132,43 @@ class Ledger:
         )
         return _read(answer["Item"]) if "Item" in answer else None
 
-    def book(self, entries: Sequence[Entry]) -> bool:
-        """Books the entries together, one per scope; False when they were booked before.
+    def book(self, entries: Sequence[Entry], also: Sequence[dict[str, Any]] = ()) -> bool:
+        """Books the entries together, one per scope, and carries out the writes in `also`; False
+        when they were booked before, or when a condition in `also` does not hold.
 
-        Raises RefusedError, and books nothing, when a scope has too little left.
+        Raises RefusedError, and books nothing, when a scope has too little left; FaultError
+        RESERVATION_CHANGED when more would be given back than is reserved.
         """
         writes = [write for entry in entries for write in (_put(entry), _move(entry))]
+        writes += also
+        size = 2 * len(entries)
         for attempt in range(_ATTEMPTS):
             try:
                 self._db.transact_write_items(TransactItems=writes)
             except ClientError as error:
                 reasons = cancellation_reasons(error)
-                if "ConditionalCheckFailed" in reasons[0::2]:
+                if _FAILED in (*reasons[:size:2], *reasons[size:]):
                     return False
-                for entry, code in zip(entries, reasons[1::2], strict=False):
-                    if code == "ConditionalCheckFailed":
-                        raise self._too_little(entry) from error
+                for entry, code in zip(entries, reasons[1:size:2], strict=False):
+                    if code == _FAILED:
+                        raise self._refusal(entry) from error
                 if "TransactionConflict" not in reasons:
                     raise translate(error) from error
                 self._pause(random.uniform(0, 0.01 * (attempt + 1)))
                 continue
             return True
-        raise FaultError("ledger_busy", "The ledger is too busy; try again.")
+        raise FaultError("ledger_busy", "The ledger is too busy; try again.", (_RETRY,))
+
+    def _refusal(self, entry: Entry) -> OpsError:
+        if entry.kind is EntryKind.RELEASE:
+            return FaultError(RESERVATION_CHANGED, f"{entry.scope} was booked at the same moment.")
+        return self._too_little(entry)
 
     def _too_little(self, entry: Entry) -> RefusedError:
         totals = self.totals(entry.scope)
         left = totals.left_micro if totals else 0
         need = entry.spent_micro + entry.reserved_micro
-        what = "monthly limit" if entry.scope.startswith("person#") else "budget"
+        what = _LIMITS.get(entry.scope.partition("#")[0], "budget")
         raised = to_usd((totals.limit_micro if totals else 0) + need - left)
         return RefusedError(
             "over_budget",
@@ -153,9 +177,14 @@ class Ledger:
                 Alternative(
                     kind="raise_budget", message=f"Raise the {what} to ${raised}", cost_usd=raised
                 ),
-                Alternative(kind="wait", message="Wait until running jobs are settled"),
+                *_WAIT,
             ),
         )
+
+
+def _limit_of(micro: int) -> Alternative:
+    usd = to_usd(micro)
+    return Alternative(kind="raise_budget", message=f"Set it to ${usd} or more", cost_usd=usd)
 
 
 def _put(entry: Entry) -> dict[str, Any]:
@@ -178,12 +207,15 @@ def _put(entry: Entry) -> dict[str, Any]:
 
 
 def _move(entry: Entry) -> dict[str, Any]:
-    """What is taken from `left` must be there, except when a bill is settled: that is a fact."""
+    """What is taken from `left` must be there, except when a bill is settled: that is a fact.
+    What is given back must be reserved."""
     taken = entry.spent_micro + entry.reserved_micro
     names = {"#spent": "spent", "#reserved": "reserved", "#left": "left"}
     values = {":s": entry.spent_micro, ":r": entry.reserved_micro, ":t": taken}
     condition = "attribute_exists(#left)"
-    if entry.kind in (EntryKind.RESERVE, EntryKind.TOKENS):
+    if entry.kind is EntryKind.RELEASE:
+        condition, values[":back"] = "#reserved >= :back", -entry.reserved_micro
+    elif not entry.kind.is_a_fact and entry.reserved_micro >= 0:
         condition = "#left >= :t"
     return {
         "Update": {

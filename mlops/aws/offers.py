@@ -4,18 +4,17 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.clients import Aws, translated
 from mlops.aws.prices import Prices
+from mlops.aws.quotas import listed
 from mlops.instances import catalog
 from mlops.offers import Offer
 from mlops.quotas import combine
 
 _DESCRIBERS = 8
-_PAGE = 100
 
 
 class Offers:
@@ -41,15 +40,9 @@ class Offers:
         )
 
     def _limits(self) -> dict[str, int]:
-        request: dict[str, Any] = {"ServiceCode": "sagemaker", "MaxResults": _PAGE}
-        limits: dict[str, int] = {}
+        """None of them counts when not all can be read."""
         try:
-            while True:
-                answer = self._aws.client("service-quotas").list_service_quotas(**request)
-                limits |= {q["QuotaName"]: int(q["Value"]) for q in answer["Quotas"]}
-                if not answer.get("NextToken"):
-                    return limits
-                request["NextToken"] = answer["NextToken"]
+            return {q["QuotaName"]: int(q["Value"]) for q in listed(self._aws)}
         except (ClientError, BotoCoreError):
             return {}
 

@@ -1,16 +1,20 @@
 """Plans and their approvals in DynamoDB; a plan stays `open` until its run is reported or undone."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.approvals import Approval, ApprovalStatus
+from mlops.approvals import Approval, ApprovalStatus, Queue
 from mlops.aws.clients import Aws, error_code, translate
 from mlops.aws.tables import OPEN, PLANS
-from mlops.errors import RefusedError, RequestError
+from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.plan import Plan
 
 _PLAN, _APPROVAL = "PLAN", "APPROVAL"
+# Longer than a Lambda may run: whoever held a move this long has died.
+MOVE_LEASE = timedelta(seconds=90)
+_AGAIN = (Alternative(kind="retry", message="Ask again for a new plan"),)
 
 
 class Plans:
@@ -18,6 +22,7 @@ class Plans:
 
     def __init__(self, aws: Aws):
         self._db = aws.dynamodb
+        self._team = aws.settings.limited_team
 
     def save(self, plan: Plan) -> None:
         item = {
@@ -45,12 +50,27 @@ class Plans:
         item = answer.get("Item")
         return Approval.model_validate_json(item["body"]) if item else None
 
-    def approve(self, plan: Plan, by: str, now: datetime) -> Approval:
-        """Stores a person's yes; a repeated yes returns the first one."""
-        return self._decide(plan, by, now, ApprovalStatus.APPROVED)
+    def approve(self, plan: Plan, by: str, now: datetime, queue: Queue | None = None) -> Approval:
+        """Stores a person's yes; a repeated yes returns the first one. With `queue` the launch
+        waits for free quota."""
+        return self._decide(plan, by, now, ApprovalStatus.APPROVED, queue)
 
     def decline(self, plan: Plan, by: str, now: datetime) -> Approval:
         return self._decide(plan, by, now, ApprovalStatus.DECLINED)
+
+    def claim(self, plan_id: str, owner: str, now: datetime) -> bool:
+        """Takes the plan's next move for a while, so that only one process decides on it."""
+        return self._lease(
+            plan_id,
+            "SET move_owner = :o, move_until = :until",
+            "attribute_not_exists(move_until) OR move_until < :now OR move_owner = :o",
+            {":o": owner, ":now": now.isoformat(), ":until": (now + MOVE_LEASE).isoformat()},
+        )
+
+    def unclaim(self, plan_id: str, owner: str) -> bool:
+        return self._lease(
+            plan_id, "REMOVE move_owner, move_until", "move_owner = :o", {":o": owner}
+        )
 
     def close(self, plan_id: str) -> None:
         """The run has ended: its approval is used up and the watchdog may forget it."""
@@ -68,18 +88,54 @@ class Plans:
 
     def open_approvals(self) -> list[Approval]:
         """Approved plans whose run has not been reported, oldest first."""
-        answer = self._db.query(
-            TableName=PLANS,
-            IndexName=OPEN,
-            KeyConditionExpression="#o = :yes",
-            ExpressionAttributeNames={"#o": "open"},
-            ExpressionAttributeValues={":yes": "yes"},
-        )
-        return [Approval.model_validate_json(item["body"]) for item in answer["Items"]]
+        request: dict[str, Any] = {
+            "TableName": PLANS,
+            "IndexName": OPEN,
+            "KeyConditionExpression": "#o = :yes",
+            "ExpressionAttributeNames": {"#o": "open"},
+            "ExpressionAttributeValues": {":yes": "yes"},
+        }
+        found: list[Approval] = []
+        while True:
+            answer = self._db.query(**request)
+            found += [Approval.model_validate_json(item["body"]) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def _decide(self, plan: Plan, by: str, now: datetime, status: ApprovalStatus) -> Approval:
+    def _lease(
+        self, plan_id: str, expression: str, condition: str, values: dict[str, str]
+    ) -> bool:
+        try:
+            self._db.update_item(
+                TableName=PLANS,
+                Key={"plan_id": plan_id, "part": _APPROVAL},
+                UpdateExpression=expression,
+                ConditionExpression=f"attribute_exists(plan_id) AND ({condition})",
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise translate(error) from error
+            return False
+        return True
+
+    def _decide(
+        self,
+        plan: Plan,
+        by: str,
+        now: datetime,
+        status: ApprovalStatus,
+        queue: Queue | None = None,
+    ) -> Approval:
         approval = Approval(
-            plan_id=plan.plan_id, by=by, at=now, ceiling_usd=plan.ceiling_usd, status=status
+            plan_id=plan.plan_id,
+            by=by,
+            at=now,
+            ceiling_usd=plan.ceiling_usd,
+            status=status,
+            team=self._team,
+            queue=queue,
         )
         item = {
             "plan_id": plan.plan_id,
@@ -100,9 +156,14 @@ class Plans:
         return approval
 
     def _earlier(self, plan_id: str, wanted: ApprovalStatus) -> Approval:
+        """The first decision stands: repeating it is harmless, changing it is refused."""
         earlier = self.approval(plan_id)
-        if earlier is not None and wanted in (earlier.status, ApprovalStatus.DECLINED):
+        if earlier is not None and earlier.status is wanted:
             return earlier
         if earlier is not None and earlier.status is ApprovalStatus.USED:
-            raise RefusedError("approval_used", "This plan has already been run.")
-        raise RefusedError("not_approved", "This plan was declined; ask again for a new one.")
+            raise RefusedError("approval_used", "This plan has already been run.", _AGAIN)
+        if earlier is not None and earlier.status is ApprovalStatus.APPROVED:
+            message = "This plan was approved already; to end it, stop its job."
+            raise RefusedError("already_approved", message)
+        message = "This plan was declined; ask again for a new one."
+        raise RefusedError("not_approved", message, _AGAIN)

@@ -10,33 +10,37 @@ from mlops.aws.clients import Aws
 from mlops.prices import Price, price_file, read_price_list
 
 _FRESH = timedelta(hours=1)
+# An answer that failed is asked for again soon; until then the last good one counts, with its age.
+_RETRY_AFTER = timedelta(minutes=1)
 _PAGE = 100
 
 
 class Prices:
-    """Reads all training prices of the region once an hour."""
+    """Reads all training prices of one region once an hour; `region` None means our own."""
 
-    def __init__(self, aws: Aws):
+    def __init__(self, aws: Aws, region: str | None = None):
         self._aws = aws
+        self._region = region or aws.settings.region
         self._lock = Lock()
-        self._read_at: datetime | None = None
-        self._prices: dict[str, Price] = {}
+        self._ask_at: datetime | None = None
+        self._listed: dict[str, Price] = {}
 
-    def all(self, now: datetime) -> dict[str, Price]:
+    def all(self, now: datetime, refresh: bool = False) -> dict[str, Price]:
         """By instance type. Types that the API does not list keep the price file's row, which
-        says how old it is; when the API cannot be reached, the file is all there is."""
+        says how old it is; when the API never answered, the file is all there is."""
         with self._lock:
-            if self._read_at is None or now - self._read_at > _FRESH:
-                self._prices = _same_region(self._aws.settings.region) | self._fetch(now)
-                self._read_at = now
-            return self._prices
+            if refresh or self._ask_at is None or now > self._ask_at:
+                found = self._fetch(now)
+                self._ask_at = now + (_RETRY_AFTER if found is None else _FRESH)
+                self._listed = self._listed if found is None else found
+            return _same_region(self._region) | self._listed
 
-    def _fetch(self, now: datetime) -> dict[str, Price]:
-        region = self._aws.settings.region
+    def _fetch(self, now: datetime) -> dict[str, Price] | None:
+        """None when the API gave no answer."""
         request: dict[str, Any] = {
             "ServiceCode": "AmazonSageMaker",
             "Filters": [
-                {"Type": "TERM_MATCH", "Field": "regionCode", "Value": region},
+                {"Type": "TERM_MATCH", "Field": "regionCode", "Value": self._region},
                 {"Type": "TERM_MATCH", "Field": "component", "Value": "Training"},
             ],
             "MaxResults": _PAGE,
@@ -47,10 +51,10 @@ class Prices:
                 answer = self._aws.client("pricing").get_products(**request)
                 documents += answer["PriceList"]
                 if not answer.get("NextToken"):
-                    return self._labelled(read_price_list(documents, region, now))
+                    return self._labelled(read_price_list(documents, self._region, now))
                 request["NextToken"] = answer["NextToken"]
         except (ClientError, BotoCoreError):
-            return {}
+            return None
 
     def _labelled(self, prices: dict[str, Price]) -> dict[str, Price]:
         """In a sandbox the answer comes from the project's own price file: it says so."""

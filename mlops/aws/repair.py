@@ -1,26 +1,35 @@
-"""The watchdog's rounds: follow open jobs, stop overruns, finish or undo half-done launches, stop orphans."""
+"""The watchdog's rounds: follow open jobs, stop overruns, finish or undo half-done launches, start
+queued ones, stop orphans, give back what dead model calls reserved. Each repair is told in the log."""
 
 import logging
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
-from mlops.approvals import Approval
+from mlops.approvals import Approval, ApprovalStatus
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce, follow, report_once
 from mlops.aws.jobs import Jobs
 from mlops.aws.launch import launch, release, scopes
 from mlops.aws.ledger import Ledger
+from mlops.aws.orphans import stop_orphans
 from mlops.aws.plans import Plans
+from mlops.aws.queue import start_queued
+from mlops.aws.tokens import release_stale_tokens
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.errors import OpsError
+from mlops.events import EventKind
 from mlops.job import Job, job_name
 from mlops.ledger import EntryKind
+from mlops.plan import Plan
 
 _log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 # A launch takes a second; one that is half done after this long has died.
 HALF_DONE = timedelta(minutes=2)
@@ -35,6 +44,10 @@ class Repairs(BaseModel):
     stopped: tuple[str, ...]
     completed: tuple[str, ...]
     undone: tuple[str, ...]
+    started: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
+    words_released: tuple[str, ...] = ()
 
 
 def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
@@ -49,15 +62,50 @@ def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
             if seen and _overran(seen, clock()):
                 jobs.stop(seen)
                 stopped.append(seen.job_name)
+                _tell_stop(aws, seen, clock)
         except (OpsError, ClientError, BotoCoreError):
             _log.exception("could not follow %s", job.job_name)
     completed, undone = _half_done(aws, jobs, clock)
+    started, given_up = _or_nothing(lambda: start_queued(aws, clock), ((), ()))
     return Repairs(
         followed=followed,
         stopped=tuple(stopped),
         completed=tuple(completed),
         undone=tuple(undone),
+        started=started,
+        given_up=given_up,
+        orphans=_or_nothing(lambda: stop_orphans(aws, clock), ()),
+        words_released=_or_nothing(lambda: _release_words(aws, clock), ()),
     )
+
+
+def _or_nothing(work: Callable[[], Found], nothing: Found) -> Found:
+    """One kind of repair that fails does not hinder the others."""
+    try:
+        return work()
+    except (OpsError, ClientError, BotoCoreError):
+        _log.exception("a kind of repair failed")
+        return nothing
+
+
+def _release_words(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
+    keys = release_stale_tokens(aws, clock())
+    for key in keys:
+        session, turn = key.split("#")[:2]
+        text = "A model call died; what was reserved for it was given back."
+        _tell(EventLog(aws, clock), (session, turn), "words_released", text, key)
+    return keys
+
+
+def _tell_stop(aws: Aws, job: Job, clock: Callable[[], datetime]) -> None:
+    text = f"{job.job_name} ran longer than its limit of {job.max_runtime_seconds} s: stopped."
+    place = (job.session_id, job.turn)
+    _tell(EventLog(aws, clock), place, "overrun_stopped", text, job.job_name)
+
+
+def _tell(log: EventLog, place: tuple[str, str], repair: str, text: str, key: str) -> None:
+    data = {"text": text, "repair": repair}
+    log.append(*place, EventKind.THINKING, data, once=f"{repair}#{key}")
 
 
 def _overran(job: Job, now: datetime) -> bool:
@@ -74,13 +122,13 @@ def _half_done(aws: Aws, jobs: Jobs, clock: Callable[[], datetime]) -> tuple[lis
     completed: list[str] = []
     undone: list[str] = []
     for approval in plans.open_approvals():
-        if clock() - approval.at < HALF_DONE:
+        if clock() - approval.at < HALF_DONE or _still_queued(approval, jobs):
             continue
         try:
             if jobs.of_plan(approval.plan_id):
                 report_once(aws, approval.plan_id, clock)
             else:
-                finished = _finish_launch(aws, approval, jobs, clock)
+                finished = _finish_launch(aws, approval, clock)
                 if finished is not None:
                     (completed if finished else undone).append(approval.plan_id)
         except (OpsError, ClientError, BotoCoreError):
@@ -88,21 +136,40 @@ def _half_done(aws: Aws, jobs: Jobs, clock: Callable[[], datetime]) -> tuple[lis
     return completed, undone
 
 
-def _finish_launch(
-    aws: Aws, approval: Approval, jobs: Jobs, clock: Callable[[], datetime]
-) -> bool | None:
+def _finish_launch(aws: Aws, approval: Approval, clock: Callable[[], datetime]) -> bool | None:
     """True when it was completed, False when it was undone, None while somebody is at it."""
-    plans = Plans(aws)
-    plan = plans.get(approval.plan_id)
-    own = scopes(plan, approval)[0]
-    reserved = Ledger(aws).find(own, EntryKind.RESERVE, plan.plan_id)
+    plans, owner = Plans(aws), uuid.uuid4().hex
+    if not plans.claim(approval.plan_id, owner, clock()):
+        return None
+    try:
+        return _complete_or_undo(aws, plans.get(approval.plan_id), approval, clock, owner)
+    finally:
+        plans.unclaim(approval.plan_id, owner)
+
+
+def _complete_or_undo(
+    aws: Aws, plan: Plan, approval: Approval, clock: Callable[[], datetime], owner: str
+) -> bool | None:
+    current = Plans(aws).approval(plan.plan_id)
+    if current is None or current.status is not ApprovalStatus.APPROVED:
+        return None
+    reserved = Ledger(aws).find(scopes(plan, approval)[0], EntryKind.RESERVE, plan.plan_id)
     if reserved is not None and clock() - reserved.at < HALF_DONE:
         return None
+    log, place = EventLog(aws, clock), (plan.session_id, plan.turn)
     name = job_name(plan.plan_id, plan.dataset.name, plan.stages[0].number, 1)
-    if jobs.observe(name) is not None:
-        announce(EventLog(aws, clock), launch(aws, plan.plan_id, 1, clock()).job)
+    if Jobs(aws).observe(name) is not None:
+        announce(log, launch(aws, plan.plan_id, 1, clock(), owner=owner).job)
+        text = f"The launch of {name} had died before it was recorded: it was completed."
+        _tell(log, place, "launch_completed", text, plan.plan_id)
         return True
     if reserved is not None:
         release(aws, plan, approval, clock())
-    plans.close(plan.plan_id)
+    text = "The launch died before it created a job: its reservation was given back."
+    _tell(log, place, "launch_undone", text, plan.plan_id)
+    Plans(aws).close(plan.plan_id)
     return False
+
+
+def _still_queued(approval: Approval, jobs: Jobs) -> bool:
+    return approval.queue is not None and not jobs.of_plan(approval.plan_id)

@@ -1,12 +1,16 @@
-"""Model tokens in the same ledger as training: each call is booked, at a dated rate, in the person's month."""
+"""Model tokens in the same ledger as training: the most that a call can cost is reserved before it,
+what it did cost is booked after it; a call that died in between is given back by the watchdog."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from mlops.approvals import Approval
 from mlops.aws.clients import Aws
 from mlops.aws.ledger import Ledger
+from mlops.aws.tables import LEDGER
 from mlops.errors import Alternative, RefusedError
-from mlops.ledger import Entry, EntryKind, person_scope
+from mlops.ledger import Entry, EntryKind, person_scope, team_scope
 from mlops.money import parse_usd
 from mlops.plan import Plan
 from mlops.prices import TokenRate, token_rates
@@ -14,41 +18,77 @@ from mlops.prices import TokenRate, token_rates
 # What one turn may still use after a plan was made: some calls with the whole conversation.
 ALLOWANCE_INPUT_TOKENS = 60_000
 ALLOWANCE_OUTPUT_TOKENS = 4_000
+# No model call takes this long: whoever reserved for one has died.
+STALE = timedelta(minutes=15)
+# The partition that lists reservations whose call has not been settled, oldest first.
+_OPEN = "open#tokens"
+
+
+class Hold(NamedTuple):
+    """What is reserved for one model call in each scope, under one key."""
+
+    key: str
+    at: datetime
+    scopes: tuple[str, ...]
+    micro: int
 
 
 def rate_of(model_id: str) -> TokenRate:
     """RefusedError when the model's price is unknown: never a guess."""
     rate = token_rates().get(model_id)
     if rate is None:
+        priced = tuple(sorted(token_rates()))
         raise RefusedError(
             "price_unknown",
             f"The token price of {model_id} is not known, so it may not be used.",
-            (Alternative(kind="model", message="Set BEDROCK_MODEL_ID to a priced model"),),
+            tuple(
+                Alternative(kind="model", message=f"Set BEDROCK_MODEL_ID to {known}")
+                for known in priced
+            ),
         )
     return rate
 
 
-def book_tokens(
+def hold_tokens(
     aws: Aws, session_id: str, call_id: str, input_tokens: int, output_tokens: int, now: datetime
-) -> int:
-    """Books one model call, once per call id ("<turn>#…"); micro-USD. Free models book nothing."""
+) -> Hold | None:
+    """Reserves the worst case of one call ("<turn>#…"); None for a free model.
+
+    RefusedError, and nothing is reserved, when the month has too little left.
+    """
     cost = rate_of(aws.settings.bedrock_model_id).cost(input_tokens, output_tokens)
     if cost == 0:
-        return 0
-    ledger = Ledger(aws)
-    scope = person_scope(aws.settings.person, now)
-    ledger.open_scope(scope, parse_usd(aws.settings.monthly_limit_usd))
-    entry = Entry(
-        scope=scope,
-        kind=EntryKind.TOKENS,
-        key=f"{session_id}#{call_id}",
-        at=now,
-        spent_micro=cost,
-        reserved_micro=0,
-        note=f"{input_tokens} in, {output_tokens} out",
-    )
-    ledger.book([entry])
+        return None
+    hold = Hold(f"{session_id}#{call_id}", now, _opened_scopes(aws, now), cost)
+    entries = _entries(hold, EntryKind.RESERVE, now, reserved_micro=cost)
+    Ledger(aws).book(entries, [{"Put": {"TableName": LEDGER, "Item": _item(hold)}}])
+    return hold
+
+
+def settle_tokens(
+    aws: Aws, hold: Hold, input_tokens: int, output_tokens: int, now: datetime
+) -> int:
+    """Books what the call did cost in place of its reservation; micro-USD."""
+    cost = rate_of(aws.settings.bedrock_model_id).cost(input_tokens, output_tokens)
+    note, ledger = f"{input_tokens} in, {output_tokens} out", Ledger(aws)
+    settled = _entries(hold, EntryKind.TOKENS, now, cost, -hold.micro, note)
+    if not ledger.book(settled, [_close(hold)]):
+        # Taken for dead and given back meanwhile: the bill still counts, once.
+        ledger.book(_entries(hold, EntryKind.ADJUST, now, cost, 0, note))
     return cost
+
+
+def release_tokens(aws: Aws, hold: Hold, now: datetime) -> bool:
+    """Gives back what was reserved for a call that came to nothing; False when it was settled."""
+    entries = _entries(hold, EntryKind.RELEASE, now, reserved_micro=-hold.micro)
+    return Ledger(aws).book(entries, [_close(hold)])
+
+
+def release_stale_tokens(aws: Aws, now: datetime) -> tuple[str, ...]:
+    """Gives back the reservations of calls that died; their keys ("<session>#<turn>#…")."""
+    return tuple(
+        hold.key for hold in _open_until(aws, now - STALE) if release_tokens(aws, hold, now)
+    )
 
 
 def allowance(aws: Aws) -> int:
@@ -62,12 +102,88 @@ def turn_spent(aws: Aws, person: str, session_id: str, turn: str, now: datetime)
     if allowance(aws) == 0:
         return 0
     prefix = f"{session_id}#{turn}#"
+    bills = (EntryKind.TOKENS, EntryKind.ADJUST)
     entries = Ledger(aws).entries(person_scope(person, now))
-    return sum(
-        e.spent_micro for e in entries if e.kind is EntryKind.TOKENS and e.key.startswith(prefix)
-    )
+    return sum(e.spent_micro for e in entries if e.kind in bills and e.key.startswith(prefix))
 
 
 def tokens_spent(aws: Aws, plan: Plan, approval: Approval) -> int:
     """Micro-USD of tokens of the turn that made a plan."""
     return turn_spent(aws, plan.person, plan.session_id, plan.turn, approval.at)
+
+
+def _opened_scopes(aws: Aws, now: datetime) -> tuple[str, ...]:
+    settings, ledger = aws.settings, Ledger(aws)
+    scopes = [person_scope(settings.person, now)]
+    ledger.open_scope(scopes[0], parse_usd(settings.monthly_limit_usd))
+    if settings.limited_team is not None:
+        scopes.append(team_scope(settings.limited_team, now))
+        ledger.open_scope(scopes[1], parse_usd(settings.team_monthly_limit_usd or "0"))
+    return tuple(scopes)
+
+
+def _entries(
+    hold: Hold,
+    kind: EntryKind,
+    now: datetime,
+    spent_micro: int = 0,
+    reserved_micro: int = 0,
+    note: str = "",
+) -> list[Entry]:
+    return [
+        Entry(
+            scope=scope,
+            kind=kind,
+            key=hold.key,
+            at=now,
+            spent_micro=spent_micro,
+            reserved_micro=reserved_micro,
+            note=note,
+        )
+        for scope in hold.scopes
+    ]
+
+
+def _item(hold: Hold) -> dict[str, Any]:
+    return {
+        **_key(hold),
+        "key": hold.key,
+        "at": hold.at.isoformat(),
+        "scopes": list(hold.scopes),
+        "held": hold.micro,
+    }
+
+
+def _key(hold: Hold) -> dict[str, str]:
+    return {"scope": _OPEN, "entry": f"{hold.at.isoformat()}#{hold.key}"}
+
+
+def _close(hold: Hold) -> dict[str, Any]:
+    """Only one of settling and giving back can happen."""
+    return {
+        "Delete": {
+            "TableName": LEDGER,
+            "Key": _key(hold),
+            "ConditionExpression": "attribute_exists(#s)",
+            "ExpressionAttributeNames": {"#s": "scope"},
+        }
+    }
+
+
+def _open_until(aws: Aws, moment: datetime) -> Sequence[Hold]:
+    answer = aws.dynamodb.query(
+        TableName=LEDGER,
+        KeyConditionExpression="#s = :open AND #e < :until",
+        ExpressionAttributeNames={"#s": "scope", "#e": "entry"},
+        ExpressionAttributeValues={":open": _OPEN, ":until": moment.isoformat()},
+        ConsistentRead=True,
+    )
+    return [
+        Hold(
+            item["key"],
+            datetime.fromisoformat(item["at"]),
+            tuple(item["scopes"]),
+            int(item["held"]),
+        )
+        for item in answer["Items"]
+    ]

@@ -9,10 +9,10 @@ from agent.bedrock import OnText, Reply
 from mlops.approvals import require
 from mlops.aws.clients import Aws
 from mlops.aws.plans import Plans
-from mlops.grid import TrainingData
 from mlops.constraints import Constraints
 from mlops.errors import OpsError, RequestError
 from mlops.estimate import Estimate, Work
+from mlops.grid import TrainingData
 from mlops.plan import Plan, Stage
 from mlops.tools import TOOLS, ToolSpec
 

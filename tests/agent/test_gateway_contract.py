@@ -97,7 +97,7 @@ def test_lists_the_tools_as_we_know_them(tools: ToolGateway):
 @pytest.mark.parametrize(
     ("query", "first"),
     [
-        ("which instance types have quota", "check_sagemaker_quotas"),
+        ("which instance types and prices are there", "check_sagemaker_quotas"),
         ("list the datasets", "list_s3_datasets"),
         ("start an approved plan", "launch_sagemaker_training"),
     ],

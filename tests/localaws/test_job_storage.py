@@ -121,3 +121,18 @@ def test_checkpoints_follow_both_ways(tmp_path: Path):
 def test_what_is_no_address_is_refused(uri: str):
     with pytest.raises(StorageError, match="not an s3:// address"):
         Location.of(uri)
+
+
+class VanishingS3:
+    """Deletes the file that it is asked to upload, as a trainer does with a partial one."""
+
+    def upload_file(self, path: str, bucket: str, key: str, Config: object) -> None:
+        Path(path).unlink()
+        raise FileNotFoundError(path)
+
+
+def test_a_checkpoint_that_vanishes_while_it_is_read_fails_nothing(tmp_path: Path):
+    (tmp_path / "model.partial").write_bytes(b"half")
+    sync = CheckpointSync(VanishingS3(), Location("b", "k"), tmp_path)
+    sync.push()
+    assert files(tmp_path) == {}

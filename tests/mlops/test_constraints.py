@@ -79,6 +79,8 @@ def test_mission_sentence_as_json():
         "instance_type": None,
         "spot": None,
         "region": None,
+        "epochs": None,
+        "early_stop": None,
     }
     assert data["evidence"] == {
         "task": "Named Entity Recognition",
@@ -196,3 +198,35 @@ def test_a_hundred_thousand_characters_are_read(piece: str):
     """Anything quadratic would run for minutes here."""
     text = f"$1 how {piece * 100_000}"[:100_000]
     assert isinstance(parse(text), Parsed)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "words"),
+    [
+        ("train on cier, no early stopping", False, "no early stopping"),
+        ("train on cier without an early stop", False, "without an early stop"),
+        ("train on cier, don't stop early", False, "don't stop early"),
+        ("trainiere auf cier ohne vorzeitigen Abbruch", False, "ohne vorzeitigen Abbruch"),
+        ("train on cier with early-stopping", True, "early-stopping"),
+        ("train on cier", None, None),
+    ],
+)
+def test_early_stopping_is_a_persons_choice(text: str, wanted: bool | None, words: str | None):
+    parsed = parse(text)
+    assert (parsed.intent, parsed.constraints.dataset) == ("train", "cier")
+    assert parsed.constraints.early_stop is wanted
+    assert parsed.evidence.get("early_stop") == words
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("train on cier for 30 epochs", 30),
+        ("trainiere auf cier mit 5 Epochen, Budget 2 $", 5),
+        ("train on cier with 2.5 epochs", None),
+        ("train on cier with 0 epochs", None),
+        ("train on cier, budget $5", None),
+    ],
+)
+def test_epochs(text: str, wanted: int | None):
+    assert parse(text).constraints.epochs == wanted

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.estimate import PastRun, Work, compute_seconds, estimate
+from mlops.estimate import (
+    CRF_SECONDS_PER_TOKEN_ITERATION,
+    EstimateError,
+    PastRun,
+    Work,
+    compute_seconds,
+    error_of,
+    estimate,
+)
 from mlops.instances import find as find_instance
 from mlops.models import LADDER, OTHERS, Engine, Model
 from mlops.models import find as find_model
@@ -71,12 +79,55 @@ def test_an_unknown_gpu_counts_as_the_slowest():
     assert compute_seconds(model, find_instance("ml.g7e.2xlarge"), work) == slow
 
 
-@pytest.mark.parametrize("known", [0, 1, 2])
-def test_few_runs_are_no_basis(known: int):
+@pytest.mark.parametrize(("known", "p90"), [(1, 160), (2, 140), (3, 120), (9, 120)])
+def test_every_run_replaces_the_guess_and_more_of_them_narrow_the_band(known: int, p90: int):
     work = Work(train_tokens=1000, total_tokens=1000, epochs=60)
-    runs = [PastRun(work=work, billed_seconds=7)] * known
+    runs = [PastRun(work=work, billed_seconds=100)] * known
     made = estimate(find_model("crf"), find_instance("ml.m5.large"), RATE, work, 300, runs)
-    assert made.basis.startswith("formula")
+    assert (made.p50_seconds, made.p90_seconds) == (100, p90)
+    assert f"{known} finished job" in made.basis
+
+
+def test_three_sizes_tell_start_up_from_work():
+    """A machine with 40 s of start-up, three times slower than the formula: an outlier is ignored."""
+    crf, instance = find_model("crf"), find_instance("ml.m5.large")
+    works = [Work(train_tokens=n, total_tokens=n, epochs=60) for n in (10**5, 10**6, 3 * 10**6)]
+    truth = [round(40 + 3 * compute_seconds(crf, instance, w)) for w in works]
+    runs = [PastRun(work=w, billed_seconds=s) for w, s in zip(works, truth, strict=True)]
+    runs += runs
+    runs.append(PastRun(work=works[0], billed_seconds=900))
+    other = Work(train_tokens=2 * 10**6, total_tokens=2 * 10**6, epochs=60)
+    made = estimate(crf, instance, RATE, other, 300, runs)
+    wanted = 40 + 3 * compute_seconds(crf, instance, other)
+    assert made.p50_seconds == pytest.approx(wanted, rel=0.02)
+    assert made.overhead_seconds == pytest.approx(40, abs=2)
+
+
+def test_a_probe_of_the_machine_replaces_the_pace_of_the_formula():
+    crf, instance = find_model("crf"), find_instance("ml.m5.large")
+    work = Work(train_tokens=1_000_000, total_tokens=1_000_000, epochs=60)
+    pace = 2 * CRF_SECONDS_PER_TOKEN_ITERATION
+    plain = compute_seconds(crf, instance, work)
+    assert compute_seconds(crf, instance, work, pace) == pytest.approx(2 * plain)
+    assert "probe" in estimate(crf, instance, RATE, work, 5, (), pace).basis
+    encoder = find_model("roberta-large")
+    gpu = find_instance("ml.g5.xlarge")
+    assert compute_seconds(encoder, gpu, work, pace) == compute_seconds(encoder, gpu, work)
+
+
+def test_the_published_worked_example_is_met():
+    """5,000 sentences × 3 epochs × 40 tokens with DistilBERT and LoRA: about 11 s on a T4."""
+    work = Work(train_tokens=200_000, total_tokens=200_000, epochs=3)
+    model, t4 = find_model("distilbert-base-uncased"), find_instance("ml.g4dn.xlarge")
+    assert compute_seconds(model, t4, work) == pytest.approx(11, abs=2)
+    made = estimate(model, t4, parse_usd("0.7364"), work, 300)
+    assert "0.06" <= made.p50_usd <= "0.08"
+
+
+def test_the_error_of_estimates_is_their_mean_share_of_what_was_billed():
+    found = error_of([(90, 100), (130, 100)])
+    assert (found.mape, found.jobs) == (pytest.approx(0.2), 2)
+    assert error_of([(90, 0)]) == EstimateError(mape=None, jobs=0)
 
 
 def test_three_runs_replace_the_guess():

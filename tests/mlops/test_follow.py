@@ -4,7 +4,7 @@ import pytest
 
 from mlops.constraints import Comparator, Constraints
 from mlops.follow import compare, meets_target, next_move
-from mlops.job import Job, JobState
+from mlops.job import EndReason, Job, JobState
 from tests.factories import a_job, a_plan
 
 PLAN = a_plan()
@@ -40,6 +40,26 @@ def test_what_follows(job: Job, stage: int | None):
     move = next_move(PLAN, [job])
     assert move.stage == stage
     assert move.why
+
+
+@pytest.mark.parametrize(
+    ("reason", "stage"),
+    [
+        (EndReason.OUT_OF_REACH, 2),
+        (EndReason.TIME_LIMIT, 2),
+        (EndReason.STOPPED, None),
+        (None, None),
+    ],
+)
+def test_a_stage_that_we_or_its_clamp_ended_is_followed_by_the_next(
+    reason: EndReason | None, stage: int | None
+):
+    job = a_job(PLAN, state=JobState.STOPPED, end_reason=reason)
+    move = next_move(PLAN, [job])
+    assert move.stage == stage
+    assert "stopped" in move.why
+    last = a_job(PLAN, LAST, state=JobState.STOPPED, end_reason=reason)
+    assert next_move(PLAN, [last]).stage is None
 
 
 def test_the_latest_job_decides():
@@ -78,6 +98,7 @@ def test_comparators(comparator: Comparator | None, below: bool, equal: bool, ab
         ("recall", {"eval_f1": 0.9, "eval_recall": 0.5}, False),
         ("recall", {"eval_recall": 0.9}, True),
         ("accuracy", {"eval_f1": 0.9}, False),
+        ("accuracy", {"eval_accuracy": 0.9}, True),
         ("f1", {"test_f1": 0.9, "eval_token_f1": 0.9}, False),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which instance a model gets: the cheapest that fits, is verified and is free; a named one as said."""
+"""Which types a model may have: those that fit, are verified and free; a named one as said."""
 
 from datetime import timedelta
 
@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.constraints import Constraints
 from mlops.errors import RefusedError, RequestError
 from mlops.instances import catalog, find
 from mlops.models import LADDER
 from mlops.models import find as find_model
-from mlops.offers import Offer, choose, fits
+from mlops.offers import Obstacle, Offer, fits, obstacle, require_named
 from mlops.prices import Confidence, may_spend, price_file
+from mlops.waits import seen
 from tests.factories import NOW, a_market, a_price, an_offer
 
 ENCODER = find_model("distilbert-base-multilingual-cased")
@@ -20,9 +20,14 @@ CRF = find_model("crf")
 CURRENT = [name for name, instance in catalog().items() if not instance.retired]
 
 
-def chosen(model=ENCODER, offers: list[Offer] | None = None, **said: object) -> str | None:
-    choice = choose(model, Constraints.model_validate(said), a_market(offers), NOW)
-    return choice.offer.instance.name if choice.offer else None
+def possible(model=ENCODER, offers: list[Offer] | None = None, spot: bool = False) -> list[str]:
+    market = a_market(offers)
+    free = (o for o in market.offers if obstacle(model, o, spot, market, NOW) is None)
+    return [offer.instance.name for offer in free]
+
+
+def named(name: str, model=ENCODER, offers: list[Offer] | None = None, spot: bool = False) -> str:
+    return require_named(name, model, a_market(offers), NOW, spot).instance.name
 
 
 OFFERS = st.lists(
@@ -38,28 +43,22 @@ OFFERS = st.lists(
 
 
 @given(st.sampled_from(LADDER), OFFERS, st.booleans())
-def test_the_choice_fits_is_verified_free_and_the_cheapest(model, offers, spot):
-    choice = choose(model, Constraints(spot=spot), a_market(offers), NOW)
+def test_nothing_stands_in_the_way_of_what_fits_is_verified_and_free(model, offers, spot):
     usable = [
-        o
+        o.instance.name
         for o in offers
         if fits(model, o.instance)
         and o.price is not None
         and may_spend(o.price, NOW, 180)
         and o.available(spot) != 0
     ]
-    if choice.offer is None:
-        assert usable == []
-        return
-    assert choice.offer in usable
-    assert choice.offer.sort_key == min(o.sort_key for o in usable)
-    assert choice.offer.instance.name in choice.reason
+    assert possible(model, offers, spot) == usable
 
 
 def test_a_crf_goes_to_a_cpu_type_and_an_encoder_to_a_gpu_with_enough_memory():
     offers = [an_offer("ml.m5.large"), an_offer("ml.g4dn.xlarge"), an_offer("ml.g5.xlarge")]
-    assert chosen(CRF, offers) == "ml.m5.large"
-    assert chosen(ENCODER, offers) == "ml.g4dn.xlarge"
+    assert possible(CRF, offers) == ["ml.m5.large"]
+    assert possible(ENCODER, offers) == ["ml.g4dn.xlarge", "ml.g5.xlarge"]
     assert not fits(ENCODER, find("ml.trn1.2xlarge"))
     assert not fits(CRF, find("ml.trn1.2xlarge"))
 
@@ -68,43 +67,50 @@ def test_a_derived_price_is_never_spent_on():
     derived = [name for name, p in price_file().items() if p.confidence is Confidence.C]
     offers = [an_offer(name, limit=10) for name in derived]
     assert derived
-    assert [chosen(model, offers) for model in LADDER] == [None] * len(LADDER)
-
-
-def test_a_busy_cheaper_type_is_named_in_the_reason():
-    offers = [an_offer("ml.g4dn.xlarge", limit=2, in_use=2), an_offer("ml.g5.xlarge")]
-    choice = choose(ENCODER, Constraints(), a_market(offers), NOW)
-    assert choice.offer and choice.offer.instance.name == "ml.g5.xlarge"
-    assert "cheaper ml.g4dn.xlarge have no free quota" in choice.reason
+    assert [possible(model, offers) for model in LADDER] == [[]] * len(LADDER)
 
 
 def test_an_unknown_quota_is_not_zero():
-    assert chosen(offers=[an_offer("ml.g5.xlarge", limit=None)]) == "ml.g5.xlarge"
+    assert possible(offers=[an_offer("ml.g5.xlarge", limit=None)]) == ["ml.g5.xlarge"]
 
 
 def test_spot_has_its_own_quota():
     offer = an_offer("ml.g5.xlarge", limit=0, spot_limit=1)
-    assert chosen(offers=[offer]) is None
-    assert chosen(offers=[offer], spot=True) == "ml.g5.xlarge"
+    assert possible(offers=[offer]) == []
+    assert possible(offers=[offer], spot=True) == ["ml.g5.xlarge"]
 
 
 @pytest.mark.parametrize("model", [CRF, ENCODER])
 def test_a_named_type_is_taken_as_said(model):
     """Although a cheaper one is free."""
     offers = [an_offer("ml.m5.large"), an_offer("ml.g4dn.xlarge"), an_offer("ml.g5.2xlarge")]
-    assert chosen(model, offers, instance_type="ml.g5.2xlarge") == "ml.g5.2xlarge"
+    assert named("ml.g5.2xlarge", model, offers) == "ml.g5.2xlarge"
 
 
-def test_a_named_type_that_cannot_hold_the_model_is_not_replaced():
-    choice = choose(ENCODER, Constraints(instance_type="ml.m5.large"), a_market(), NOW)
-    assert choice.offer is None
-    assert "ml.m5.large does not have" in choice.reason
+def test_what_stands_in_the_way_is_named():
+    market = a_market()
+    held = an_offer("ml.g5.xlarge", limit=1, in_use=1)
+    cases = {
+        Obstacle.MEMORY: an_offer("ml.m5.large"),
+        Obstacle.PRICE: an_offer("ml.g4dn.4xlarge"),
+        Obstacle.QUOTA: held,
+    }
+    for wanted, offer in cases.items():
+        assert obstacle(ENCODER, offer, False, market, NOW) is wanted
+
+
+def test_a_deadline_allows_for_the_waits_that_were_seen():
+    waits = seen([("ml.g5.xlarge", 600.0), ("ml.g5.xlarge", 300.0)])
+    market = a_market(waits=waits)
+    assert market.startup_of("ml.g5.xlarge", spot=False) == 450
+    assert market.startup_of("ml.g5.xlarge", spot=True) == market.startup_seconds
+    assert market.startup_of("ml.m5.large", spot=False) == market.startup_seconds
 
 
 def test_a_named_type_without_quota_is_refused_with_priced_others():
     offers = [an_offer("ml.g5.xlarge", limit=1, in_use=1), an_offer("ml.g4dn.xlarge")]
     with pytest.raises(RefusedError) as caught:
-        chosen(offers=offers, instance_type="ml.g5.xlarge")
+        named("ml.g5.xlarge", offers=offers)
     error = caught.value
     assert (error.code, "1 of 1 in use" in error.message) == ("quota", True)
     assert [a.kind for a in error.alternatives] == ["instance", "wait", "quota"]
@@ -113,7 +119,7 @@ def test_a_named_type_without_quota_is_refused_with_priced_others():
 
 def test_nobody_waits_for_a_quota_of_zero():
     with pytest.raises(RefusedError) as caught:
-        chosen(offers=[an_offer("ml.g5.xlarge", limit=0)], instance_type="ml.g5.xlarge")
+        named("ml.g5.xlarge", offers=[an_offer("ml.g5.xlarge", limit=0)])
     assert [a.kind for a in caught.value.alternatives] == ["quota"]
 
 
@@ -128,11 +134,11 @@ def test_nobody_waits_for_a_quota_of_zero():
 def test_a_named_type_without_a_verified_price_is_refused(price):
     offers = [an_offer("ml.g5.xlarge", price=price), an_offer("ml.g4dn.xlarge")]
     with pytest.raises(RefusedError) as caught:
-        chosen(offers=offers, instance_type="ml.g5.xlarge")
+        named("ml.g5.xlarge", offers=offers)
     assert caught.value.code == "price_unknown"
 
 
 def test_a_named_type_that_is_not_offered_is_the_persons_to_mend():
     with pytest.raises(RequestError) as caught:
-        chosen(instance_type="ml.p3.2xlarge")
+        named("ml.p3.2xlarge")
     assert caught.value.code == "unknown_instance"

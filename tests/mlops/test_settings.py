@@ -99,6 +99,14 @@ def test_which_gateway_is_used(changes: dict[str, object], by_lambda: bool):
     assert Settings.from_env({}, **changes).uses_lambda_gateway is by_lambda
 
 
+def test_the_token_of_a_gateway_is_shown_to_nobody():
+    settings = Settings.from_env({"LLMOPS_GATEWAY_TOKEN": "hush-hush"})
+    assert settings.gateway_token is not None
+    assert settings.gateway_token.get_secret_value() == "hush-hush"
+    shown = f"{settings!r} {settings} {settings.model_dump_json()} {settings.to_env()}"
+    assert "hush-hush" not in shown and "LLMOPS_GATEWAY_TOKEN" not in shown
+
+
 def test_buckets_carry_the_prefix():
     settings = Settings(prefix="team")
     assert (settings.datasets_bucket, settings.models_bucket) == ("team-datasets", "team-models")

@@ -141,7 +141,7 @@ class FakeSageMaker:
     def paginate(self, StatusEquals: str) -> Iterator[dict[str, Any]]:
         for job in list(self.jobs.values()):
             if job["TrainingJobStatus"] == StatusEquals:
-                summary = {"TrainingJobName": job["TrainingJobName"]}
+                summary = {k: job[k] for k in ("TrainingJobName", "CreationTime")}
                 yield {"TrainingJobSummaries": [summary]}
 
     def active(self) -> list[dict[str, Any]]:

@@ -78,19 +78,6 @@ def test_every_open_job_is_found_beyond_a_page(jobs: Jobs):
     assert len(jobs.open()) == 130
 
 
-def test_history_is_of_completed_jobs(jobs: Jobs):
-    plan = a_plan()
-    done = {"state": JobState.COMPLETED, "billed_seconds": 90}
-    jobs.add(a_job(plan, attempt=1, **done))
-    jobs.add(a_job(plan, attempt=2, **done))
-    jobs.add(a_job(plan, attempt=3, state=JobState.FAILED, billed_seconds=5))
-    jobs.add(a_job(plan, attempt=4))
-    [(key, runs)] = jobs.history("ada").items()
-    assert key == ("crf", "ml.m5.large")
-    assert [run.billed_seconds for run in runs] == [90, 90]
-    assert jobs.history("grace") == {}
-
-
 def test_a_refresh_stores_what_sagemaker_says(jobs: Jobs, sagemaker: FakeSageMaker, clock: Clock):
     job = jobs.add(a_job())
     assert jobs.refresh(job) == job

@@ -1,5 +1,6 @@
 """Curves and log lines of a job, as CloudWatch gives them back."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from mlops.aws.clients import Aws
@@ -48,5 +49,7 @@ def test_the_last_lines_oldest_first(aws: Aws):
 
 
 def test_no_log_group_yet_is_no_line(aws: Aws):
-    aws.client("logs").delete_log_group(logGroupName=LOG_GROUP)
+    logs = aws.client("logs")
+    with suppress(logs.exceptions.ResourceNotFoundException):
+        logs.delete_log_group(logGroupName=LOG_GROUP)
     assert log_tail(aws, "job-loud") == []

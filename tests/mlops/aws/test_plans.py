@@ -60,7 +60,10 @@ def test_no_is_no(plans: Plans, plan: Plan):
 
 def test_a_late_no_does_not_undo_a_yes(plans: Plans, plan: Plan):
     first = plans.approve(plan, "ada", NOW)
-    assert plans.decline(plan, "ada", NOW) == first
+    with pytest.raises(RefusedError) as caught:
+        plans.decline(plan, "ada", NOW)
+    assert caught.value.code == "already_approved"
+    assert plans.approval(plan.plan_id) == first
 
 
 def test_a_closed_plan_is_used_up(plans: Plans, plan: Plan):

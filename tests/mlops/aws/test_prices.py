@@ -64,3 +64,30 @@ def test_without_an_answer_the_dated_file_is_all_there_is(
 
 def test_another_region_does_not_borrow_prices(embedded: Embedded):
     assert Prices(embedded.connect(region="ap-south-2")).all(NOW) == {}
+
+
+def test_a_failure_is_tried_again_in_a_minute_and_the_last_answer_is_kept(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+):
+    prices = Prices(aws)
+    good = prices.all(NOW)
+    later = NOW + timedelta(minutes=61)
+    with monkeypatch.context() as down:
+
+        def refuse(**_: Any) -> None:
+            raise client_error("ThrottlingException")
+
+        down.setattr(aws.client("pricing"), "get_products", refuse)
+        assert prices.all(later) == good
+        assert prices.all(later)["ml.g5.xlarge"].fetched_at == NOW
+    assert prices.all(later + timedelta(seconds=59)) == good
+    renewed = later + timedelta(seconds=61)
+    assert prices.all(renewed)["ml.g5.xlarge"].fetched_at == renewed
+
+
+def test_a_refresh_asks_at_once(aws: Aws, calls: list[dict[str, Any]]):
+    prices = Prices(aws)
+    prices.all(NOW)
+    pages = len(calls)
+    prices.all(NOW, refresh=True)
+    assert len(calls) == 2 * pages

@@ -225,7 +225,7 @@ def test_a_plan_whose_jobs_are_all_closed_is_still_reported(
     launch(aws, plan.plan_id, 1, clock())
     sagemaker.end(name_of(plan), metrics={"eval_f1": 0.9, "test_f1": 0.9})
     with monkeypatch.context() as early:
-        early.setattr("mlops.aws.follow._move_on", lambda *_: None)
+        early.setattr("mlops.aws.follow._move_on", lambda *_: True)
         repair(aws, clock)
     assert Jobs(aws).open() == []
     assert reserved(aws, plan) > 0

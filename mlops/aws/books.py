@@ -1,0 +1,31 @@
+"""The checker of the ledger: every scope that a person's jobs, plans and months lead to."""
+
+from datetime import datetime, timedelta
+
+from mlops.aws.clients import Aws
+from mlops.aws.jobs import Jobs
+from mlops.aws.ledger import Ledger
+from mlops.aws.plans import Plans
+from mlops.ledger import disagreements, person_scope, plan_scope, team_scope
+
+
+def verify(aws: Aws, now: datetime) -> list[str]:
+    """What is wrong with this and the last month of the person and the team, or with a plan's
+    money; empty when all agrees. Scopes are reached by key, never by a scan."""
+    ledger = Ledger(aws)
+    found = ((ledger.totals(scope), ledger.entries(scope)) for scope in _scopes(aws, now))
+    return [
+        wrong for totals, entries in found if totals for wrong in disagreements(totals, entries)
+    ]
+
+
+def _scopes(aws: Aws, now: datetime) -> list[str]:
+    person, team = aws.settings.person, aws.settings.limited_team
+    months = (now, now.replace(day=1) - timedelta(days=1))
+    plans = [job.plan_id for job in Jobs(aws).of_person(person)]
+    plans += [approval.plan_id for approval in Plans(aws).open_approvals()]
+    return [
+        *(person_scope(person, month) for month in months),
+        *(team_scope(team, month) for month in months if team),
+        *map(plan_scope, dict.fromkeys(plans)),
+    ]

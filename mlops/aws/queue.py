@@ -1,0 +1,137 @@
+"""Approved plans that wait for free quota: started by the event that frees it, with the watchdog as
+the safety net, and given up with a clear word when their time is over."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlops.approvals import Approval, Queue
+from mlops.aws.clients import Aws
+from mlops.aws.events import EventLog
+from mlops.aws.follow import announce
+from mlops.aws.jobs import Jobs
+from mlops.aws.launch import launch, release
+from mlops.aws.plans import Plans
+from mlops.errors import Alternative, OpsError, RefusedError, RequestError
+from mlops.events import EventKind
+from mlops.job import job_name
+from mlops.plan import Plan
+
+Clock = Callable[[], datetime]
+_log = logging.getLogger(__name__)
+
+# AWS has no room now; anything else that it refuses will not change by waiting.
+_WAITS = ("quota", "no_capacity")
+_LASTS = timedelta(days=1)
+
+
+def queue_plan(
+    aws: Aws, plan: Plan, clock: Clock, not_before: datetime | None, until: datetime | None
+) -> Approval:
+    """A person's yes to a plan that waits for quota; a repeated yes returns the first one.
+
+    RequestError when the queue would end before it begins, RefusedError for another's plan.
+    """
+    now, by = clock(), aws.settings.person
+    if plan.person != by:
+        raise RefusedError("not_yours", "This plan was made for somebody else.")
+    begins = max(now, not_before or now)
+    ends = until or begins + _LASTS
+    if ends <= begins:
+        raise RequestError("bad_time", "The queue would end before it begins.")
+    approval = Plans(aws).approve(plan, by, now, Queue(not_before=not_before, until=ends))
+    data = {
+        "plan_id": plan.plan_id,
+        "status": "approved",
+        "ceiling_usd": plan.ceiling_usd,
+        "budget_usd": plan.budget_usd,
+        "by": by,
+        "queued": approval.queue.model_dump(mode="json") if approval.queue else None,
+    }
+    once = f"approved#{plan.plan_id}"
+    EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.APPROVAL, data, once)
+    return approval
+
+
+def start_queued(aws: Aws, clock: Clock) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Plan ids that were started, and those that were given up; the oldest approval goes first."""
+    started: list[str] = []
+    given_up: list[str] = []
+    full: set[str] = set()
+    for approval in Plans(aws).open_approvals():
+        if approval.queue is None or Jobs(aws).of_plan(approval.plan_id):
+            continue
+        try:
+            outcome = _advance(aws, approval, clock, full)
+        except (OpsError, ClientError, BotoCoreError):
+            _log.exception("could not start the queued %s", approval.plan_id)
+            continue
+        if outcome is not None:
+            (started if outcome else given_up).append(approval.plan_id)
+    return tuple(started), tuple(given_up)
+
+
+def _advance(aws: Aws, approval: Approval, clock: Clock, full: set[str]) -> bool | None:
+    """True when it was started, False when it was given up, None while it waits."""
+    plans, owner = Plans(aws), uuid.uuid4().hex
+    if approval.queue is None or not plans.claim(approval.plan_id, owner, clock()):
+        return None
+    plan = plans.get(approval.plan_id)
+    try:
+        if clock() > approval.queue.until and not _was_created(aws, plan):
+            waited = f"It waited until {approval.queue.until:%Y-%m-%d %H:%M} UTC"
+            return _give_up(aws, plan, approval, clock, f"{waited} and no quota became free.")
+        if approval.queue.not_before is not None and clock() < approval.queue.not_before:
+            return None
+        return _try_launch(aws, plan, approval, clock, full, owner)
+    finally:
+        plans.unclaim(approval.plan_id, owner)
+
+
+def _was_created(aws: Aws, plan: Plan) -> bool:
+    """An earlier attempt got no answer, or died before it could record the job."""
+    name = job_name(plan.plan_id, plan.dataset.name, plan.stages[0].number, 1)
+    return Jobs(aws).observe(name) is not None
+
+
+def _try_launch(
+    aws: Aws, plan: Plan, approval: Approval, clock: Clock, full: set[str], owner: str
+) -> bool | None:
+    """Types that were found full are not asked for again in the same round."""
+    wanted = f"{plan.stages[0].instance_type} {plan.stages[0].spot}"
+    if wanted in full:
+        return None
+    try:
+        job = launch(aws, plan.plan_id, plan.stages[0].number, clock(), owner=owner).job
+    except RefusedError as error:
+        if error.code in _WAITS:
+            full.add(wanted)
+            return None
+        return _give_up(aws, plan, approval, clock, error.message)
+    announce(EventLog(aws, clock), job)
+    return True
+
+
+def _give_up(aws: Aws, plan: Plan, approval: Approval, clock: Clock, why: str) -> bool:
+    release(aws, plan, approval, clock())
+    error = RefusedError(
+        "queue_ended",
+        f"The queued launch was given up: {why}",
+        (
+            Alternative(
+                kind="schedule",
+                message="Ask again and queue it for longer",
+                cost_usd=plan.ceiling_usd,
+            ),
+            Alternative(kind="instance", message="Ask for another instance type"),
+            Alternative(kind="quota", message="Ask AWS for a higher quota"),
+        ),
+    )
+    data = {**error.as_data(), "plan_id": plan.plan_id}
+    once = f"queue-ended#{plan.plan_id}"
+    EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.ERROR, data, once)
+    Plans(aws).close(plan.plan_id)
+    return False

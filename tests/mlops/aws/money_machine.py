@@ -1,0 +1,283 @@
+"""Money under any history, as hypothesis rules: two people of one team, their plans, launches, queues,
+model calls, ends, stops, late and repeated events, processes that die or are overtaken, clock jumps."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mlops.approvals import ApprovalStatus, Queue
+from mlops.aws.clients import Aws
+from mlops.aws.events import EventLog
+from mlops.aws.follow import follow
+from mlops.aws.jobs import Jobs
+from mlops.aws.launch import launch
+from mlops.aws.ledger import Ledger
+from mlops.aws.plans import Plans
+from mlops.aws.queue import start_queued
+from mlops.aws.repair import repair
+from mlops.aws.tables import LEDGER
+from mlops.aws.tokens import hold_tokens, release_tokens, settle_tokens
+from mlops.budget import STOP_GRACE_SECONDS
+from mlops.errors import OpsError
+from mlops.events import EventKind, verify
+from mlops.job import JobState
+from mlops.ledger import disagreements, person_scope
+from mlops.plan import Plan
+from mlops.settings import Settings
+from tests.factories import a_plan, an_asker
+from tests.mlops.aws.embedded import Clock, FakeSageMaker
+from tests.mlops.aws.in_process import Dynamo, Killed, connect
+
+MODEL = "global.anthropic.claude-sonnet-4-6"
+PEOPLE = ("ada", "bob")
+MANY = st.integers(0, 100)
+WHO = st.sampled_from(PEOPLE)
+# None: nothing goes wrong; n: the process is killed at its n-th write.
+KILLED = st.none() | st.none() | st.integers(0, 9)
+OVERTAKEN = st.none() | st.none() | st.integers(0, 5)
+JUMPS = st.sampled_from([1, 95, 121, 3600, 90_000, -40, -600])
+HOSTILE_PLANS = st.sampled_from(["", "plan-0", "../ledger", "plan#x", "TOTAL", "é" * 300])
+HOSTILE_NUMBERS = st.sampled_from([-1, 0, 2, 3, 99, 2**70])
+
+
+class DyingSageMaker(FakeSageMaker):
+    """A `Killed` that strikes during its call takes the caller's whole process with it."""
+
+    def __init__(self, clock: Clock, dynamo: Dynamo):
+        super().__init__(clock)
+        self._dynamo = dynamo
+
+    def _raise(self, field: str) -> None:
+        if isinstance(getattr(self, field), Killed):
+            self._dynamo.kill_after(-1)
+        super()._raise(field)
+
+
+class Money(RuleBasedStateMachine):
+    """Each person has a dollar a month, their team one and a half."""
+
+    steps = 0
+
+    def __init__(self, dynamo: Dynamo):
+        super().__init__()
+        dynamo.forget()
+        self.dynamo, self.clock = dynamo, Clock()
+        self.sagemaker = DyingSageMaker(self.clock, dynamo)
+        self.aws = {person: self._connect(person) for person in PEOPLE}
+        self.plans: list[Plan] = []
+        self.taken = count(1)
+
+    def _connect(self, person: str) -> Aws:
+        settings = Settings(
+            person=person,
+            monthly_limit_usd="1.00",
+            team="nlp",
+            team_monthly_limit_usd="1.50",
+            bedrock_model_id=MODEL,
+            sandbox=True,
+        )
+        return connect(self.dynamo, self.sagemaker, settings)
+
+    def attempt(self, killed: int | None, act: Callable[..., Any], *arguments: Any) -> None:
+        """What a process does until it ends, is refused, or is killed."""
+        self.dynamo.kill_after(killed)
+        try:
+            act(*arguments)
+        except (OpsError, ClientError, Killed):
+            pass
+        finally:
+            self.dynamo.revive()
+
+    def job_names(self, running: bool = False) -> list[str]:
+        jobs = self.sagemaker.active() if running else list(self.sagemaker.jobs.values())
+        return [job["TrainingJobName"] for job in jobs]
+
+    def plan(self, which: int) -> Plan:
+        return self.plans[which % len(self.plans)]
+
+    @precondition(lambda self: len(self.plans) < 8)
+    @rule(
+        who=WHO,
+        budget=st.sampled_from(["0.03", "0.35", "1.00"]),
+        hours=st.none() | st.none() | st.integers(1, 30),
+        later=st.none() | st.integers(1, 3),
+    )
+    def approve(self, who: str, budget: str, hours: int | None, later: int | None) -> None:
+        number = next(self.taken)
+        asker = an_asker(person=who, session_id=who, turn=f"t{number}", now=self.clock())
+        plan = a_plan(asker=asker, dataset=f"d{number}", budget_usd=budget, target=0.85)
+        plans, now, queue = Plans(self.aws[who]), self.clock(), None
+        if hours is not None:
+            after = None if later is None else now + timedelta(hours=later)
+            queue = Queue(not_before=after, until=now + timedelta(hours=hours))
+        plans.save(plan)
+        plans.approve(plan, who, now, queue)
+        self.plans.append(plan)
+
+    @precondition(lambda self: self.plans)
+    @rule(which=MANY, killed=KILLED, overtaken=OVERTAKEN, other=MANY)
+    def launch(self, which: int, killed: int | None, overtaken: int | None, other: int) -> None:
+        """Perhaps overtaken by a launch of the same or another plan, or by the watchdog."""
+        plan = self.plan(which)
+        if overtaken is not None:
+            self.dynamo.overtake(overtaken, lambda: self._overtake(other))
+        self.attempt(killed, launch, self.aws[plan.person], plan.plan_id, 1, self.clock())
+
+    def _overtake(self, other: int) -> None:
+        try:
+            if other % 3 == 0:
+                repair(self.aws["ada"], self.clock)
+            elif other % 3 == 1 and self.sagemaker.jobs:
+                names = self.job_names()
+                follow(self.aws["ada"], names[other % len(names)], self.clock)
+            else:
+                plan = self.plan(other)
+                launch(self.aws[plan.person], plan.plan_id, 1, self.clock())
+        except OpsError:
+            pass
+
+    @rule(plan_id=HOSTILE_PLANS, stage=HOSTILE_NUMBERS, attempt=HOSTILE_NUMBERS, which=MANY)
+    def be_hostile(self, plan_id: str, stage: int, attempt: int, which: int) -> None:
+        known = self.plan(which).plan_id if self.plans and which % 2 else plan_id
+        aws = self.aws["bob"]
+        self.attempt(None, launch, aws, known, stage, self.clock(), max(1, attempt % 5))
+        self.attempt(None, follow, aws, plan_id or "x", self.clock)
+        scope = person_scope("ada", self.clock())
+        self.attempt(None, Ledger(aws).set_limit, scope, -abs(stage))
+
+    @rule(created=st.booleans(), killed=st.booleans())
+    def lose_the_next_answer(self, created: bool, killed: bool) -> None:
+        """The next CreateTrainingJob: it happened or not, its caller lives on or not."""
+        lost = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+        error = Killed() if killed else lost
+        setattr(self.sagemaker, "error_after" if created else "error_before", error)
+
+    @rule(instance=st.sampled_from(["ml.m5.large", "ml.g4dn.xlarge"]), limit=st.integers(0, 2))
+    def change_quota(self, instance: str, limit: int) -> None:
+        self.sagemaker.limits[instance] = limit
+
+    @rule(who=WHO, size=st.integers(1, 60_000), killed=KILLED, fails=st.booleans())
+    def say(self, who: str, size: int, killed: int | None, fails: bool) -> None:
+        """A model call: reserved before, settled after; it may fail, or die in between."""
+        self.attempt(killed, self._say, self.aws[who], size, fails)
+
+    def _say(self, aws: Aws, size: int, fails: bool) -> None:
+        turn = self.plans[-1].turn if self.plans else "t0"
+        person, now = aws.settings.person, self.clock()
+        hold = hold_tokens(aws, person, f"{turn}#{next(self.taken)}", size, 1_000, now)
+        if hold is None:
+            return
+        if fails:
+            release_tokens(aws, hold, now)
+        else:
+            settle_tokens(aws, hold, size // 2, 500, now)
+
+    @precondition(lambda self: self.sagemaker.active())
+    @rule(
+        which=MANY,
+        share=st.floats(0, 1),
+        score=st.sampled_from([0.5, 0.9]),
+        status=st.sampled_from(["Completed", "Completed", "Failed", "Stopped"]),
+    )
+    def end(self, which: int, share: float, score: float, status: str) -> None:
+        """Within the platform's own limit: MaxRuntimeInSeconds and the stop grace."""
+        names = self.job_names(running=True)
+        name = names[which % len(names)]
+        limit = self.sagemaker.jobs[name]["StoppingCondition"]["MaxRuntimeInSeconds"]
+        seconds = int(share * (limit + STOP_GRACE_SECONDS))
+        self.sagemaker.end(name, seconds, status, metrics={"eval_f1": score, "test_f1": score})
+
+    @precondition(lambda self: self.sagemaker.active())
+    @rule(which=MANY)
+    def stop(self, which: int) -> None:
+        names = self.job_names(running=True)
+        jobs = Jobs(self.aws["ada"])
+        job = jobs.find(names[which % len(names)])
+        if job is not None:
+            jobs.stop(job)
+
+    @precondition(lambda self: self.sagemaker.jobs)
+    @rule(which=MANY, killed=KILLED, overtaken=OVERTAKEN, other=MANY, times=st.integers(1, 2))
+    def event(
+        self, which: int, killed: int | None, overtaken: int | None, other: int, times: int
+    ) -> None:
+        """Any job's event, late or early, once or twice, alone or at the same time as another."""
+        names = self.job_names()
+        for _ in range(times):
+            if overtaken is not None:
+                self.dynamo.overtake(overtaken, lambda: self._overtake(other))
+            name = names[which % len(names)]
+            self.attempt(killed, follow, self.aws["bob"], name, self.clock)
+            self.attempt(killed, start_queued, self.aws["bob"], self.clock)
+
+    @rule(killed=KILLED)
+    def watchdog(self, killed: int | None) -> None:
+        self.attempt(killed, repair, self.aws["ada"], self.clock)
+
+    @rule(seconds=JUMPS)
+    def jump(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    @invariant()
+    def limits_hold_and_books_add_up(self) -> None:
+        """In every scope that was written since the last look."""
+        Money.steps += 1
+        ledger = Ledger(self.aws["ada"])
+        touched, self.dynamo.touched = self.dynamo.touched, set()
+        for scope in touched:
+            totals = ledger.totals(scope)
+            if totals is None:
+                continue
+            wrong = disagreements(totals, ledger.entries(scope))
+            assert not wrong, wrong
+            key = {"scope": scope, "entry": "TOTAL"}
+            item = self.dynamo.get_item(TableName=LEDGER, Key=key)["Item"]
+            assert item["left"] == totals.left_micro >= 0
+
+    def teardown(self) -> None:
+        """Everything ends and the watchdog goes round: nothing leaks, each run is reported once."""
+        self.sagemaker.error_before = self.sagemaker.error_after = None
+        self.sagemaker.limits = {}
+        for _ in range(5):
+            for name in self.job_names(running=True):
+                self.sagemaker.end(name, 10, metrics={"eval_f1": 0.5, "test_f1": 0.5})
+            self.clock.advance(40_000)
+            repair(self.aws["ada"], self.clock)
+        self.dynamo.touched = {row[0] for row in self._totals()}
+        leaked = [found for found in self._totals() if found[1]]
+        assert not leaked, leaked
+        self.limits_hold_and_books_add_up()
+        jobs, plans = Jobs(self.aws["ada"]), Plans(self.aws["ada"])
+        assert jobs.open() == [] and plans.open_approvals() == []
+        for plan in self.plans:
+            self._check_end(plan)
+        recorded = {job.job_name for plan in self.plans for job in jobs.of_plan(plan.plan_id)}
+        assert recorded == set(self.sagemaker.jobs)
+
+    def _totals(self) -> list[tuple[str, int]]:
+        """Every scope that was ever opened, and what is reserved in it."""
+        ledger = Ledger(self.aws["ada"])
+        rows = self.dynamo.scopes(LEDGER)
+        found = [ledger.totals(scope) for scope in rows]
+        return [(t.scope, t.reserved_micro) for t in found if t is not None]
+
+    def _check_end(self, plan: Plan) -> None:
+        approval = Plans(self.aws["ada"]).approval(plan.plan_id)
+        assert approval is not None and approval.status is ApprovalStatus.USED
+        log = EventLog(self.aws["ada"], self.clock).tail(plan.person)
+        assert verify(log) is None
+        ran = Jobs(self.aws["ada"]).of_plan(plan.plan_id)
+        assert all(job.settled for job in ran)
+        kinds = (EventKind.REPORT, EventKind.ERROR)
+        ends = [e.kind for e in log if e.turn == plan.turn and e.kind in kinds]
+        failed = all(job.state is JobState.FAILED for job in ran)
+        if ran:
+            wanted = [EventKind.ERROR if failed else EventKind.REPORT]
+            assert ends == wanted, (plan.turn, ends, approval.queue, [j.state for j in ran])
+        else:
+            assert ends == ([EventKind.ERROR] if approval.queue else [])

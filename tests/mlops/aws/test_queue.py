@@ -1,0 +1,79 @@
+"""Launches that wait for quota: started when it is free, oldest first, given up with a clear word."""
+
+from datetime import timedelta
+
+import pytest
+
+from mlops.approvals import ApprovalStatus, Queue
+from mlops.aws.clients import Aws
+from mlops.aws.jobs import Jobs
+from mlops.aws.plans import Plans
+from mlops.aws.queue import queue_plan, start_queued
+from mlops.aws.repair import repair
+from mlops.errors import RequestError
+from mlops.events import EventKind
+from mlops.plan import Plan
+from tests.factories import a_plan
+from tests.mlops.aws.embedded import Clock, FakeSageMaker
+from tests.mlops.aws.scenes import logged, name_of, reserved
+
+HOUR = timedelta(hours=1)
+
+
+def queued(aws: Aws, clock: Clock, name: str = "cier", hours: int = 2, after: int = 0) -> Plan:
+    plan = a_plan(dataset=name, budget_usd="1.00")
+    Plans(aws).save(plan)
+    begins = clock() + after * HOUR if after else None
+    approval = queue_plan(aws, plan, clock, begins, clock() + hours * HOUR)
+    assert approval.queue == Queue(not_before=begins, until=clock() + hours * HOUR)
+    return plan
+
+
+def test_it_starts_when_quota_is_free_oldest_first(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker
+):
+    sagemaker.limits["ml.m5.large"] = 0
+    first = queued(aws, clock, "a")
+    clock.advance(1)
+    second = queued(aws, clock, "b")
+    assert start_queued(aws, clock) == ((), ())
+    assert reserved(aws, first) == first.ceiling_micro
+    sagemaker.limits["ml.m5.large"] = 1
+    assert start_queued(aws, clock) == ((first.plan_id,), ())
+    assert start_queued(aws, clock) == ((), ())
+    sagemaker.end(name_of(first), metrics={"eval_f1": 0.9})
+    assert repair(aws, clock).started == (second.plan_id,)
+    assert [job.plan_id for job in Jobs(aws).open()] == [second.plan_id]
+    assert len(logged(aws, clock, EventKind.APPROVAL)) == 2
+
+
+def test_it_does_not_start_before_its_time(aws: Aws, clock: Clock):
+    plan = queued(aws, clock, hours=5, after=3)
+    clock.advance(2 * 3600)
+    assert repair(aws, clock).undone == ()
+    assert start_queued(aws, clock) == ((), ())
+    clock.advance(3601)
+    assert start_queued(aws, clock) == ((plan.plan_id,), ())
+
+
+def test_it_is_given_up_with_a_word_and_its_money_comes_back(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker
+):
+    sagemaker.limits["ml.m5.large"] = 0
+    plan = queued(aws, clock)
+    start_queued(aws, clock)
+    clock.advance(2 * 3600 + 1)
+    assert repair(aws, clock).given_up == (plan.plan_id,)
+    assert reserved(aws, plan) == 0
+    approval = Plans(aws).approval(plan.plan_id)
+    assert approval is not None and approval.status is ApprovalStatus.USED
+    [event] = logged(aws, clock, EventKind.ERROR)
+    assert event.data["code"] == "queue_ended"
+    assert event.data["plan_id"] == plan.plan_id
+    assert {way["kind"] for way in event.data["alternatives"]} >= {"schedule", "instance"}
+
+
+def test_a_queue_that_ends_before_it_begins_is_no_queue(aws: Aws, clock: Clock):
+    plan = a_plan()
+    with pytest.raises(RequestError, match="before it begins"):
+        queue_plan(aws, plan, clock, clock() + 2 * HOUR, clock() + HOUR)

@@ -1,0 +1,152 @@
+"""What a person stakes a budget on, shown with the shipped defaults: the cap trips, and a job whose
+watchers are all killed still ends at its clamp and is settled."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.money import connect, one_stage, upload_script
+from localaws import home as data
+from localaws import stack
+from mlops import budget
+from mlops.aws.clients import Aws
+from mlops.aws.jobs import Jobs
+from mlops.aws.ledger import Ledger
+from mlops.aws.plans import Plans
+from mlops.errors import RefusedError
+from mlops.job import EndReason
+from mlops.ledger import disagreements, person_scope, plan_scope
+from mlops.money import cost_of_seconds, parse_usd, to_usd
+from mlops.plan import Plan
+from workbench import boot
+from workbench.workbench import Workbench
+
+pytestmark = pytest.mark.xdist_group("money")
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_SECONDS = 60.0
+CLAMP_SECONDS = 3
+ENDLESS = "import threading\nprint('train_loss=1', flush=True)\nthreading.Event().wait()\n"
+LAUNCH = """
+import json, os, sys
+from datetime import UTC, datetime
+from benchmarks.money import connect
+from mlops.aws.launch import launch
+aws = connect(json.loads(sys.argv[1]))
+print(launch(aws, sys.argv[2], 1, datetime.now(UTC)).job.job_name, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    made = tmp_path / "home"
+    yield made
+    stack.stop(made)
+
+
+def costing(plan: Plan, usd: str) -> Plan:
+    """The same plan with so much time that it can cost this much."""
+    stage = plan.stages[0]
+    rate = parse_usd(stage.usd_per_hour)
+    seconds = parse_usd(usd) * 3600 // rate - budget.STOP_GRACE_SECONDS
+    ceiling = to_usd(budget.ceiling(seconds, rate))
+    longer = stage.model_copy(update={"max_runtime_seconds": seconds, "ceiling_usd": ceiling})
+    return plan.model_copy(update={"stages": (longer,), "ceiling_usd": ceiling, "budget_usd": usd})
+
+
+def test_the_cap_of_fifty_dollars_trips_with_nothing_configured(home: Path):
+    """Three plans that may cost $20 each, by the launch tool, in the shipped configuration."""
+    services = boot.services(home, {})
+    bench = Workbench(services)
+    plans = Plans(services.aws)
+    assert bench.costs().limit_usd == "50.00"
+    answers = []
+    for number in range(3):
+        made = bench.plan("Train NER on cier, at most $20")
+        plan = costing(made, "20").model_copy(update={"plan_id": f"plan-{number:016x}"})
+        plans.save(plan)
+        plans.approve(plan, plan.person, plan.created_at)
+        arguments = {"plan_id": plan.plan_id, "max_cost_cents": 2_000}
+        try:
+            services.gateway.invoke_tool("launch_sagemaker_training", arguments)
+            answers.append("launched")
+        except RefusedError as error:
+            answers.append(error.code)
+            assert "monthly limit" in error.message
+            assert [a.cost_usd for a in error.alternatives if a.kind == "raise_budget"]
+    assert answers == ["launched", "launched", "over_budget"]
+    assert bench.verify_ledger() == []
+    for job in bench.jobs():
+        bench.stop(job.job_name)
+    boot.close(services)
+
+
+def test_with_every_watcher_killed_a_job_ends_at_its_clamp_and_is_settled(home: Path):
+    endpoint = stack.ensure(home)
+    environ = dict(endpoint.environ)
+    aws = connect(environ)
+    environ["LLMOPS_TRAINING_ARCHIVE"] = upload_script(aws, ENDLESS)
+    plan = _clamped(one_stage(home))
+    Plans(aws).save(plan)
+    Plans(aws).approve(plan, plan.person, plan.created_at)
+    name = _launch_and_kill(environ, plan.plan_id)
+    os.kill(endpoint.pid, signal.SIGKILL)
+    _until(lambda: data.lock_holder(home) is None)
+
+    aws = connect(dict(stack.ensure(home).environ))
+    _until(lambda: Jobs(aws).get(name).settled)
+    job = Jobs(aws).get(name)
+    assert job.end_reason is EndReason.TIME_LIMIT
+    assert job.billed_seconds is not None and job.billed_seconds >= CLAMP_SECONDS
+    assert job.cost_usd is not None
+    assert job.cost_usd == to_usd(cost_of_seconds(job.billed_seconds, job.usd_per_hour_micro))
+    assert parse_usd(job.cost_usd) <= plan.ceiling_micro
+    _until(lambda: _reserved(aws, plan) == 0)
+
+
+def _clamped(plan: Plan) -> Plan:
+    stage = plan.stages[0]
+    ceiling = to_usd(budget.ceiling(CLAMP_SECONDS, parse_usd(stage.usd_per_hour)))
+    short = stage.model_copy(update={"max_runtime_seconds": CLAMP_SECONDS, "ceiling_usd": ceiling})
+    return plan.model_copy(update={"stages": (short,), "ceiling_usd": ceiling})
+
+
+def _launch_and_kill(environ: dict[str, str], plan_id: str) -> str:
+    """The process that launched dies right after it has the job's name."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, json.dumps(environ), plan_id],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        process.kill()
+    return name
+
+
+def _reserved(aws: Aws, plan: Plan) -> int:
+    """In the request and in the month; both add up."""
+    ledger, reserved = Ledger(aws), 0
+    for scope in (plan_scope(plan.plan_id), person_scope(plan.person, plan.created_at)):
+        totals = ledger.totals(scope)
+        assert totals is not None and disagreements(totals, ledger.entries(scope)) == []
+        reserved += totals.reserved_micro
+    return reserved
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)

@@ -1,0 +1,34 @@
+"""What a plan and the error of estimates say in a terminal."""
+
+from mlops.estimate import EstimateError
+from mlops.expectations import published
+from mlops.options import Rejection
+from tests.factories import a_market, a_plan, an_offer
+from workbench import lines
+
+
+def test_a_plan_says_what_binds_what_is_unknown_and_what_else_would_fit():
+    offers = [an_offer(name) for name in ("ml.m5.large", "ml.g4dn.xlarge", "ml.g6.xlarge")]
+    text = "\n".join(lines.of_plan(a_plan(a_market(offers), budget_usd="0.05", target=0.85)))
+    assert "What binds: budget." in text
+    assert "expected score unknown" in text
+    assert "Waits for ml.m5.large that were seen: unknown." in text
+    assert "formula, not yet measured" in text
+    assert "  Or: crf on ml.m5.large, 30 epochs" in text
+
+
+def test_published_figures_are_shown_with_their_source():
+    plan = a_plan(dataset="ncbi-disease")
+    named = plan.model_copy(update={"published": published("ncbi-disease")})
+    assert "Published: BioBERT, f1 0.8971 on test, published" in "\n".join(lines.of_plan(named))
+
+
+def test_the_error_of_estimates_in_one_line():
+    assert lines.of_error(EstimateError(mape=None, jobs=0)).endswith("no completed job yet.")
+    said = lines.of_error(EstimateError(mape=0.126, jobs=7))
+    assert said == "Estimated against billed time: 13% mean absolute error over 7 jobs."
+
+
+def test_rejections_are_data():
+    plan = a_plan()
+    assert all(isinstance(r, Rejection) and r.code and r.why for r in plan.rejections)
