@@ -12,12 +12,13 @@ from mlops.job import Job
 from mlops.money import parse_usd, show_usd
 
 EVERY_SECONDS = 2.0
+IDLE_SECONDS = 4.0
 
 
 def draw(chat: Any) -> None:
-    """A part of its own, that looks again every two seconds only while something runs."""
+    """A part of its own, that looks again every few seconds: other tabs and commands start things too."""
     with st.sidebar:
-        part = st.fragment(_badge, run_every=EVERY_SECONDS if _is_busy() else None)
+        part = st.fragment(_badge, run_every=EVERY_SECONDS if _is_busy() else IDLE_SECONDS)
         part(chat)
 
 
@@ -34,7 +35,8 @@ def _badge(chat: Any) -> None:
         left = escape(f"{at_least(costs.left_usd)} left")
         st.markdown(f"**{left}** of {escape(f'{show_usd(limit)} in {costs.month}')}")
         used = parse_usd(costs.spent_usd) + parse_usd(costs.reserved_usd)
-        st.progress(min(1.0, used / limit) if limit else 1.0)
+        share = min(1.0, used / limit) if limit else 1.0
+        st.progress(share, text=f"{share:.0%} of the month's limit is taken")
         for waiting in turns[:3]:
             _link(chat, f"Working: {waiting.title}", waiting.session_id, "forum")
         for job in jobs[:3]:

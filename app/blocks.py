@@ -47,10 +47,11 @@ class Thinking(_Block):
 
 
 class PlanCard(_Block):
-    """`status` is None when nobody was asked to approve (an estimate)."""
+    """`status` is that of the last approval event: "waiting", "approved" or "declined" as a rule;
+    None when nobody was asked to approve (an estimate)."""
 
     plan: Plan
-    status: Literal["waiting", "approved", "declined"] | None = None
+    status: str | None = None
     by: str | None = None
     ended: bool = False
 

@@ -53,9 +53,7 @@ def _block(block: Block, drawn: Message, newest: bool) -> None:
         case ReportCard():
             report_card.draw(block.report)
         case Trouble():
-            trouble.draw(block.message, block.alternatives)
-            if block.text:
-                st.markdown(prose(block.text))
+            _trouble(block)
 
 
 def _words(block: Words, role: str) -> None:
@@ -63,6 +61,14 @@ def _words(block: Words, role: str) -> None:
         st.text(block.text)
     else:
         st.markdown(prose(block.text))
+
+
+def _trouble(block: Trouble) -> None:
+    """The words of the model are left out where they only repeat the message and its ways out."""
+    trouble.draw(block.message, block.alternatives)
+    said = block.text.strip()
+    if said and not said.startswith(block.message.strip()):
+        st.markdown(prose(said))
 
 
 def _clauses(block: Clauses, turn: str) -> None:
@@ -102,7 +108,7 @@ def _step(step: Step) -> None:
         shown = first if len(first) <= 90 else f"{first[:90]}…"
         st.expander(escape(shown) or "Thought", type="compact", icon=_THOUGHT).text(step.text)
         return
-    label = f"`{step.tool}`{_FAILED if step.ok is False else ''}"
+    label = f"{escape(step.tool)}{_FAILED if step.ok is False else ''}"
     with st.expander(label, type="compact", icon=_ICONS[step.ok]):
         st.caption("Arguments")
         st.code(_json(step.arguments), language="json", wrap_lines=True)

@@ -26,7 +26,7 @@ def draw(recorded: Job) -> None:
     words, colour = job_state(job)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("**Training job**", width="content")
+            st.subheader("Training job", anchor=False, width="content")
             st.badge(words, color=colour)
             labels(job.synthetic, job.sandbox)
         st.markdown(f"`{job.job_name}`")
@@ -83,10 +83,10 @@ def _bars(job: Job, curves: Curves, now: datetime) -> None:
     done = curves.get("progress")
     if done and not job.state.is_final:
         share = min(1.0, max(0.0, done[-1].value))
-        st.progress(share, text=f"{share:.0%} of the training")
+        st.progress(share, text=f"Stage {job.stage}: {share:.0%} of the training")
     spent, ceiling = job.cost_so_far_micro(now), parse_usd(job.ceiling_usd)
     share = min(1.0, spent / ceiling) if ceiling else 0.0
-    st.progress(share, text=f"{share:.0%} of the reserved sum")
+    st.progress(share, text=f"Stage {job.stage}: {share:.0%} of the reserved sum")
 
 
 def _charts(job: Job, curves: Curves) -> None:

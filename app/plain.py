@@ -7,10 +7,11 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from mlops.money import parse_usd
+from workbench.tables import plain
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&^=\"'/])")
-# Renderers link bare addresses and draw arrows after unescaping; an invisible joiner prevents it.
-_REWRITTEN = re.compile(r"(https?:|www(?=\.)|@|[-<>~](?=[->=]))", re.IGNORECASE)
+# Renderers link bare addresses after unescaping; an invisible joiner prevents it.
+_ADDRESS = re.compile(r"(https?(?=://)|www(?=\.)|@(?=[-\w]+\.))", re.IGNORECASE)
 _JOINER = "\u2060"
 _ITEM = re.compile(r"(\s*)(?:[-*•]|(\d{1,3})[.)])\s+(.*)")
 _BOLD_OR_CODE = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|`([^`\n]+)`")
@@ -18,13 +19,21 @@ _BOLD_OR_CODE = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|`([^`\n]+)`")
 
 def escape(text: str) -> str:
     """One line of plain words for any Markdown place: labels, cells, headings."""
-    one_line = " ".join(str(text).split())
-    return _SPECIAL.sub(r"\\\1", _REWRITTEN.sub(rf"\1{_JOINER}", one_line))
+    one_line = plain(" ".join(str(text).split()))
+    return _SPECIAL.sub(r"\\\1", _ADDRESS.sub(rf"\1{_JOINER}", one_line))
 
 
 def prose(text: str) -> str:
     """Paragraphs of an answer: lists, bold and code stay, everything else is plain words."""
-    return "\n".join(_line(line) for line in text.splitlines())
+    lines: list[str] = []
+    in_list = False
+    for line in text.splitlines():
+        is_item = _ITEM.fullmatch(line) is not None
+        if in_list and not is_item:
+            lines.append("")  # else the line would go on with the item before it
+        lines.append(_line(line))
+        in_list = is_item
+    return "\n".join(lines)
 
 
 def at_most(usd: str) -> str:
@@ -66,7 +75,7 @@ def _inline(text: str) -> str:
     end = 0
     for match in _BOLD_OR_CODE.finditer(text):
         parts.append(_escape_keeping_ends(text[end : match.start()]))
-        parts.append(f"**{escape(match[1])}**" if match[1] else f"`{match[2]}`")
+        parts.append(f"**{escape(match[1])}**" if match[1] else f"`{plain(match[2])}`")
         end = match.end()
     return "".join([*parts, _escape_keeping_ends(text[end:])])
 

@@ -14,7 +14,8 @@ def draw(card: PlanCard) -> None:
     plan = card.plan
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**Plan for {escape(plan.dataset.name)}**", width="content")
+            title = f"Plan for {escape(plan.dataset.name)}"
+            st.subheader(title, anchor=False, width="content")
             labels(plan.dataset.synthetic, plan.sandbox)
         _figures(plan)
         for stage in plan.stages:
@@ -112,6 +113,8 @@ def _decision(card: PlanCard) -> None:
         st.markdown(":gray-badge[:material/close: Declined; nothing was started]")
     elif card.status == "waiting":
         _buttons(plan)
+    elif card.status:
+        st.markdown(f":gray-badge[{escape(card.status.capitalize())}]")
 
 
 def _buttons(plan: Plan) -> None:

@@ -19,7 +19,8 @@ _BADGES = {
 def draw(report: Report) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**Report on {escape(report.dataset)}**", width="content")
+            title = f"Report on {escape(report.dataset)}"
+            st.subheader(title, anchor=False, width="content")
             labels(report.synthetic, report.sandbox)
         _figures(report)
         _verdicts(report)

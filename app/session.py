@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import streamlit as st
 
@@ -49,21 +49,22 @@ def read(call: Callable[[], _T]) -> _T:
         st.stop()
 
 
-def attempt(call: Callable[[], object], done: str = "") -> bool:
+def attempt(call: Callable[[], _T], done: str | Callable[[_T], str] = "") -> bool:
     """An action of a person; how it went waits for `show_notice` on the next run."""
     try:
-        call()
+        given = call()
     except OpsError as error:
         st.session_state["notice"] = error
         return False
     if done:
-        st.session_state["notice"] = done
+        st.session_state["notice"] = done if isinstance(done, str) else done(given)
     return True
 
 
 def take_notice() -> OpsError | str | None:
-    """What the last action said, once."""
-    return st.session_state.pop("notice", None)
+    """What the last action said, once; `rerun` repeats it."""
+    st.session_state["taken"] = st.session_state.pop("notice", None)
+    return st.session_state["taken"]
 
 
 def show_notice(notice: OpsError | str | None) -> None:
@@ -71,6 +72,15 @@ def show_notice(notice: OpsError | str | None) -> None:
         trouble.draw(notice.message, notice.alternatives)
     elif notice:
         st.toast(escape(notice), icon=":material/check:", duration="long")
+        st.session_state["taken"] = None  # it outlives this run by itself
+
+
+def rerun() -> NoReturn:
+    """A run of the whole page that no person asked for: what was refused to them stays written."""
+    taken = st.session_state.get("taken")
+    if taken is not None:
+        st.session_state.setdefault("notice", taken)
+    st.rerun()
 
 
 def set_draft(text: str) -> None:

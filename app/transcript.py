@@ -140,7 +140,7 @@ class _Folding:
         data = event.data
         if data["status"] == "approved":
             self._approved_in[event.turn] = data["plan_id"]
-        self._change_plan(data["plan_id"], status=data["status"], by=data.get("by"))
+        self._change_plan(data["plan_id"], status=str(data["status"]), by=data.get("by"))
 
     def _job(self, event: Event) -> None:
         job = Job.model_validate(event.data["job"])

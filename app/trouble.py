@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.plain import escape
+from app.plain import prose
 from mlops.errors import Alternative
 
 
 def draw(text: str, alternatives: Sequence[Alternative] = ()) -> None:
     with st.container(border=True):
-        st.error(escape(text), icon=":material/error:")
+        st.error(prose(text), icon=":material/error:")
         if alternatives:
             st.markdown("**What you can do**")
-            st.markdown("\n".join(f"- {_way_out(a)}" for a in alternatives))
+            st.markdown(prose("\n".join(f"- {_way_out(a)}" for a in alternatives)))
 
 
 def _way_out(alternative: Alternative) -> str:
     cost = alternative.cost_usd
     price = f" · ${cost}" if cost is not None else ""
-    return escape(f"{alternative.message}{price}")
+    return f"{' '.join(alternative.message.split())}{price}"

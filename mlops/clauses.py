@@ -124,6 +124,9 @@ def target(reading: Reading) -> Mention | Problem | None:
         )
     if not 0 < value <= 1 or (value == 1 and chosen.comparator == ">"):
         return _problem("target", f"{said!r} cannot be; say a score between 0% and 100%.")
+    if value < Decimal("0.01") and "Y" in reading.tags[chosen.first : chosen.last + 1]:
+        meant = f"{float(value) * 10_000:g}%"
+        return _problem("target", f"{said!r} is below 1%; did you mean {meant}?")
     return chosen
 
 
@@ -235,11 +238,8 @@ def _is_other_duration(reading: Reading, i: int) -> bool:
     start = max(i - 4, *(reading.tags.rfind(mark, 0, i) + 1 for mark in ",.&"), 0)
     is_ago = i + 1 < len(reading.tokens) and reading.tokens[i + 1].key in ("ago", "old", "alt")
     is_price = i > 0 and reading.tags[i - 1] == "M" and _is_rate(reading, i - 1)
-    return (
-        is_ago
-        or is_price
-        or any(token.key in _OTHER_DURATIONS for token in reading.tokens[start:i])
-    )
+    said = {token.key for token in reading.tokens[start:i]}
+    return is_ago or is_price or bool(said & _OTHER_DURATIONS)
 
 
 def _is_score(reading: Reading, i: int) -> bool:

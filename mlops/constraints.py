@@ -16,6 +16,7 @@ from mlops.quantities import Reading, read
 __all__ = ["Comparator", "Constraints", "Intent", "Parsed", "Problem", "parse"]
 
 _DEFAULT_METRIC = "f1"
+_TWO_REQUESTS = "Two requests in one: to stop a job, and to train. Say one at a time."
 _WITH_PROBLEMS = (Intent.TRAIN, Intent.ESTIMATE, Intent.OTHER)
 
 
@@ -70,11 +71,14 @@ def parse(text: str) -> Parsed:
     problems += _add_metric(reading, values, evidence)
     constraints = Constraints.model_validate(values)
     intent = intents.intent(reading, frozenset(evidence))
+    problems = problems if intent in _WITH_PROBLEMS else []
+    if intents.is_two_requests(reading):
+        problems.append(Problem(clause="request", message=_TWO_REQUESTS))
     return Parsed(
         intent=intent,
         constraints=constraints,
         evidence=evidence,
-        problems=tuple(problems) if intent in _WITH_PROBLEMS else (),
+        problems=tuple(problems),
         refers_to_previous=intents.references(reading, intent, frozenset(evidence)),
         approve=intents.approval(reading),
     )

@@ -60,7 +60,7 @@ class DatasetFacts(BaseModel):
     name: str = Field(pattern=f"^{NAME_PATTERN}$")
     title: str
     task: Literal["token-classification"] = "token-classification"
-    synthetic: bool = False
+    synthetic: bool = Field(default=False, description="false: not marked as synthetic")
     source: str = ""
     license: str = ""
     language: str | None = None

@@ -16,6 +16,7 @@ from mlops.sentences import Problem, ProblemLog, RawSentence, Sentence, quote
 
 MAX_FILE_BYTES = 200_000_000
 MAX_TOKEN_CHARACTERS = 1000
+LONG_SENTENCE_TOKENS = 1000
 
 # A tab or anything that Python, a trainer or an editor may take for the end of a line.
 _BREAKS = re.compile("[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -140,6 +141,9 @@ def _clean(
     raw: RawSentence, scheme: Scheme, plain: _PlainTokens, log: ProblemLog
 ) -> Sentence | None:
     """The sentence in BIO with printable-safe tokens; None when an error was reported."""
+    if len(raw.tokens) > LONG_SENTENCE_TOKENS:
+        question = "is a blank line between sentences missing?"
+        log.warning(raw.lines[0], f"A sentence of {len(raw.tokens)} tokens: {question}")
     labels, repaired = to_bio(raw.labels)
     for position in repaired if scheme != Scheme.IOB1 else ():
         old, new = raw.labels[position], labels[position]

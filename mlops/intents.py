@@ -70,6 +70,10 @@ _STOP = re.compile(
     r"(?! (?:at|after|early)\b)(?!.*\b(?:if|when|once|as soon|wenn|sobald|falls)\b)"
     r"|.{0,80}\b(?:job|training|auftrag|lauf) (?:bitte )?(?:stoppen|abbrechen|beenden|anhalten)\b"
 )
+_LIMITED = re.compile(
+    r"\b(?:stop\w*|cancel|abort|kill|halt|terminate|beende\w*|brich|abbrechen)\b"
+    r".*\b(?:at|after|before|by|once|over|above|until|nach|bei|vor|ueber|bevor)\b"
+)
 _ESTIMATE = re.compile(
     r"\b(?:estimate\w*|schaetze?n?|calculate|simulate|dry-?run|what if|only plan)\b|^plane?\b"
 )
@@ -156,11 +160,21 @@ def intent(reading: Reading, said: frozenset[str]) -> Intent:
     return Intent.ESTIMATE if best is Intent.TRAIN and is_held else best
 
 
-def _sentences(reading: Reading) -> list[str]:
+def is_two_requests(reading: Reading) -> bool:
+    """To stop something, and to train: "stop everything and train on cier for $1"."""
+    parts = {
+        _sentence_intent(part, frozenset())
+        for part in _sentences(reading, ends=".&,")
+        if not _LIMITED.search(part)
+    }
+    return {Intent.STOP, Intent.TRAIN} <= parts
+
+
+def _sentences(reading: Reading, ends: str = ".") -> list[str]:
     """Folded words of each sentence."""
     sentences: list[list[str]] = [[]]
     for token in reading.tokens:
-        if token.tag == ".":
+        if token.tag in ends:
             sentences.append([])
         else:
             sentences[-1].append(token.key)

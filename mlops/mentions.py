@@ -56,6 +56,18 @@ _STOPPING = frozenset("stop stops stopping stopp stoppen abbruch abbrechen".spli
 _EARLY_STOP = frozenset("early-stop early-stopping earlystopping".split())
 _EPOCHS = frozenset("epoch epochs epoche epochen passes iterations iterationen".split())
 _OFF = frozenset("no false off nein aus".split())
+# Another name after "on cier …": "and cier-small", ", cier-small and ncbi for $5".
+_NAME_AFTER = re.compile(
+    r"[dD]?(?:,o?[xX]{1,2})*,?&o?(?P<name>X{1,2}N?|x{1,2}(?=[dD,.<>wMYN]|$))"
+)
+# One before "… and ncbi": "the cier and the ncbi datasets", "both cier and cier-small".
+_NAME_BEFORE = re.compile(r"(?P<name>[xX])&o?$")
+_DEEDS = frozenset(
+    "evaluate report deploy compare publish save notify email mail send register optimize optimise "
+    "push score measure predict wait finish log monitor track export store return watch benchmark "
+    "cross-validate validate hyperparameter-tune commit share serve experiment improve maximize "
+    "maximise minimize minimise document iterate repeat continue berichte melde speichere".split()
+)
 
 
 def dataset(reading: Reading) -> Mention | Problem | None:
@@ -65,7 +77,7 @@ def dataset(reading: Reading) -> Mention | Problem | None:
         spans = [(m.start("name"), m.end("name") - 1) for m in pattern.finditer(tags)]
         found = [Mention(_joined(reading, *span), *span) for span in spans]
         if chosen := choose(reading, "dataset", found):
-            return chosen
+            return _with_second(reading, tags, chosen)
     return None
 
 
@@ -140,6 +152,27 @@ def epochs(reading: Reading) -> tuple[int, int, int] | None:
     return None
 
 
+def _with_second(
+    reading: Reading, tags: str, chosen: Mention | Problem
+) -> Mention | Problem:
+    """A problem when another name is joined to it by "and" or "or"."""
+    if isinstance(chosen, Problem):
+        return chosen
+    match = _NAME_AFTER.match(tags, chosen.last + 1) or _before(reading, tags, chosen)
+    if match is None or reading.tokens[match.start("name")].key in _DEEDS:
+        return chosen
+    spans = sorted([(chosen.first, chosen.last), (match.start("name"), match.end("name") - 1)])
+    first, second = (reading.words(*span) for span in spans)
+    message = f"You said {first!r} and {second!r}; one dataset at a time: say which one."
+    return Problem(clause="dataset", message=message)
+
+
+def _before(reading: Reading, tags: str, chosen: Mention) -> re.Match[str] | None:
+    match = _NAME_BEFORE.search(tags, 0, chosen.first)
+    is_both = match and match.start() and reading.tokens[match.start() - 1].key == "both"
+    return match if is_both or tags[chosen.last + 1 : chosen.last + 2] == "D" else None
+
+
 def _spot_at(reading: Reading, i: int) -> tuple[bool, int, int]:
     wants, first, last = reading.tags[i] == "P", i, i
     led = re.compile(r"![=aotpwzxGB]{0,4}$").search(reading.tags[max(i - 6, 0) : i])
@@ -164,6 +197,8 @@ def _name_tag(reading: Reading, i: int, token: Token) -> str:
         return "X" if _SLUG.fullmatch(token.key) else "x"
     if token.key in _NAMING:
         return ":"
+    if token.key in ("or", "oder"):
+        return "&"
     if token.key in ("on", "auf"):
         return "q"
     return "d" if token.key in _SINGULAR else token.tag

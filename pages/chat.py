@@ -10,6 +10,7 @@ from app.plain import escape
 from app.transcript import fold, is_followed, is_unfinished, streaming
 
 EVERY_SECONDS = 0.5
+IDLE_SECONDS = 4.0
 MAX_CHARACTERS = 10_000
 SUGGESTIONS = (
     "Train a Named Entity Recognition model on the ciER dataset. "
@@ -30,17 +31,19 @@ class Pulse:
 def main() -> None:
     current = session.read(session.conversation)
     notice, draft = session.take_notice(), session.take_draft()
+    if draft:
+        st.session_state["prompt"] = draft
     conversations.draw(current)
     st.title("Chat", anchor=False)
     st.caption(_model())
     log, messages, pulse = session.read(lambda: _look(current))
-    every = EVERY_SECONDS if pulse.moves else None
+    seen, every = len(log.events), EVERY_SECONDS if pulse.moves else None
     st.fragment(_conversation, run_every=every)(current, pulse)
+    if not pulse.moves:
+        st.fragment(_listen, run_every=IDLE_SECONDS)(current, seen)
     session.show_notice(notice)
     if not messages:
         _suggestions(current)
-    if draft:
-        st.session_state["prompt"] = draft
     prompt = st.chat_input(
         "Ask, or say what to train",
         key="prompt",
@@ -64,7 +67,7 @@ def _conversation(current: str, before: Pulse) -> None:
     """Everything said so far; a change of the pulse runs the whole page again."""
     log, messages, pulse = session.read(lambda: _look(current))
     if pulse != before:
-        st.rerun()
+        session.rerun()
     session.rerun_for_notice()
     for number, message in enumerate(messages, 1):
         cards.message(message, is_last=number == len(messages))
@@ -75,6 +78,13 @@ def _conversation(current: str, before: Pulse) -> None:
     with st.chat_message("assistant"):
         said = streaming(session.tail_tokens(log), log.events, pulse.turn)
         st.text(said) if said else st.markdown(":shimmer[Working …]")
+
+
+def _listen(current: str, seen: int) -> None:
+    """While nothing moves here: whether another tab, a command or a job's end wrote to the log."""
+    log = session.read(lambda: session.tail(current))
+    if len(log.events) > seen:
+        session.rerun()
 
 
 def _suggestions(current: str) -> None:

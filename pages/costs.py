@@ -46,7 +46,7 @@ def _limit(costs: CostsOutput) -> None:
         if st.form_submit_button("Set the limit"):
             session.attempt(
                 lambda: session.workbench().set_monthly_limit(limit.strip().lstrip("$")),
-                f"The limit is now ${limit.strip()}.",
+                lambda now: f"The limit is now {show_usd(parse_usd(now.limit_usd))}.",
             )
             st.rerun()
 

@@ -42,7 +42,7 @@ def _detail(name: str, was_final: bool) -> None:
     """Looks again while the job runs; when it ends, the whole page runs once more."""
     job = session.read(lambda: job_card.seen_now(name))
     if job.state.is_final != was_final:
-        st.rerun()
+        session.rerun()
     session.rerun_for_notice()
     job_card.draw(job)
     lines = session.read(lambda: session.workbench().logs(name, LOG_LINES))

@@ -110,13 +110,16 @@ class _LiveTrainer(pycrfsuite.Trainer):  # pyright: ignore[reportAttributeAccess
     def on_iteration(self, log: str, info: dict[str, Any]) -> None:
         self.iteration = info["num"]
         loss = info.get("loss")
-        line = "" if loss is None else f"train_loss={loss:.4f} "
-        self.report(self.iteration, f"{line}eval_token_f1={_token_f1(info['scores']):.4f}")
+        f1 = _token_f1(info["scores"])
+        numbers = [] if loss is None else [f"train_loss={loss:.4f}"]
+        numbers += [] if f1 is None else [f"eval_token_f1={f1:.4f}"]
+        self.report(self.iteration, " ".join(numbers))
 
 
-def _token_f1(scores: dict[str, Any]) -> float:
+def _token_f1(scores: dict[str, Any]) -> float | None:
     """Micro F1 over the labels other than O, from crfsuite's counts on the held-out split."""
     counts = [score for label, score in scores.items() if label != "O"]
     matched = sum(score.match for score in counts)
-    both = sum(score.model + score.ref for score in counts)
-    return 2 * matched / both if both else 0.0
+    wanted = sum(score.ref for score in counts)
+    both = wanted + sum(score.model for score in counts)
+    return 2 * matched / both if wanted else None

@@ -4,7 +4,7 @@ Names that come from data are printed as one word and written as code spans, nev
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,22 @@ class Outcome:
 
 
 def validation_line(evaluation: Evaluation) -> str:
+    if not evaluation.total.is_measured:
+        return _unmeasured("validation")
     return f"{_numbers('eval', evaluation.total)} eval_accuracy={evaluation.accuracy:.6f}"
 
 
-def test_lines(evaluation: Evaluation, interval: tuple[float, float]) -> Iterable[str]:
-    """The test line with its interval, then one line per entity type."""
+def test_lines(evaluation: Evaluation, interval: tuple[float, float]) -> Iterator[str]:
+    """The test line with its interval, then one line per entity type that the split has."""
     low, high = interval
+    if not evaluation.total.is_measured:
+        yield _unmeasured("test")
+        return
     yield (
         f"{_numbers('test', evaluation.total)} test_f1_low={low:.6f} test_f1_high={high:.6f} "
         f"test_accuracy={evaluation.accuracy:.6f}"
     )
-    for kind, score in evaluation.types.items():
+    for kind, score in _measured_types(evaluation).items():
         yield f"type={_word(kind)} {_numbers('test_type', score)} test_type_support={score.gold}"
 
 
@@ -60,8 +65,11 @@ def write_predictions(
 
 
 def write_metrics(path: Path, outcome: Outcome) -> None:
-    low, high = outcome.test_f1_interval
-    interval = {"f1_low": low, "f1_high": high, "accuracy": outcome.test.accuracy}
+    """A score that was not measured is null."""
+    measured = outcome.test.total.is_measured
+    low, high = outcome.test_f1_interval if measured else (None, None)
+    accuracy = outcome.test.accuracy if measured else None
+    interval = {"f1_low": low, "f1_high": high, "accuracy": accuracy}
     _write_json(
         path,
         {
@@ -80,12 +88,7 @@ def write_metrics(path: Path, outcome: Outcome) -> None:
 
 
 def write_model_card(path: Path, outcome: Outcome) -> None:
-    corpus, total = outcome.corpus, outcome.test.total
-    low, high = outcome.test_f1_interval
-    types = "\n".join(
-        f"| {_code(kind)} | {s.f1:.3f} | {s.precision:.3f} | {s.recall:.3f} | {s.gold} |"
-        for kind, s in outcome.test.types.items()
-    )
+    corpus = outcome.corpus
     sizes = ", ".join(f"{split} {len(rows)}" for split, rows in corpus.splits.items())
     path.write_text(
         f"""# Named entity recognition on {_code(corpus.name)}
@@ -98,12 +101,7 @@ algorithm {_code(outcome.hyperparameters["algorithm"])}) over word, shape, affix
 {_SYNTHETIC if corpus.synthetic else "Supplied by a person; not marked as synthetic."}
 
 ## Test scores (entity level)
-F1 **{total.f1:.4f}**, 95 % bootstrap interval {low:.4f} to {high:.4f};
-precision {total.precision:.4f}, recall {total.recall:.4f}; {total.gold} entities.
-
-| type | F1 | precision | recall | entities |
-|---|---|---|---|---|
-{types}
+{_test_scores(outcome)}
 
 ## How to load
 `pycrfsuite.Tagger().open("model.crfsuite")`, then `tag(featurize(tokens))` with `featurize` of
@@ -122,6 +120,31 @@ _SYNTHETIC = (
 )
 
 
+def _test_scores(outcome: Outcome) -> str:
+    total = outcome.test.total
+    if not total.is_measured:
+        return "Not measured: the test split has no entities."
+    low, high = outcome.test_f1_interval
+    types = "\n".join(
+        f"| {_code(kind)} | {s.f1:.3f} | {s.precision:.3f} | {s.recall:.3f} | {s.gold} |"
+        for kind, s in _measured_types(outcome.test).items()
+    )
+    return f"""F1 **{total.f1:.4f}**, 95 % bootstrap interval {low:.4f} to {high:.4f};
+precision {total.precision:.4f}, recall {total.recall:.4f}; {total.gold} entities.
+
+| type | F1 | precision | recall | entities |
+|---|---|---|---|---|
+{types}"""
+
+
+def _measured_types(evaluation: Evaluation) -> dict[str, Score]:
+    return {kind: score for kind, score in evaluation.types.items() if score.is_measured}
+
+
+def _unmeasured(split: str) -> str:
+    return f"warning={split}_not_measured The {split} split has no entities: no scores."
+
+
 def _numbers(prefix: str, score: Score) -> str:
     return (
         f"{prefix}_f1={score.f1:.6f} {prefix}_precision={score.precision:.6f} "
@@ -129,11 +152,12 @@ def _numbers(prefix: str, score: Score) -> str:
     )
 
 
-def _scores(score: Score) -> dict[str, float | int]:
+def _scores(score: Score) -> dict[str, float | int | None]:
+    known = score.is_measured
     return {
-        "f1": score.f1,
-        "precision": score.precision,
-        "recall": score.recall,
+        "f1": score.f1 if known else None,
+        "precision": score.precision if known else None,
+        "recall": score.recall if known else None,
         "entities": score.gold,
     }
 

@@ -20,6 +20,11 @@ class Score:
     gold: int
 
     @property
+    def is_measured(self) -> bool:
+        """Without a gold entity there is nothing to find, and 0 would be no score."""
+        return self.gold > 0
+
+    @property
     def precision(self) -> float:
         return self.matched / self.predicted if self.predicted else 0.0
 

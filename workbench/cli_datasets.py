@@ -103,4 +103,5 @@ def _row(dataset: Dataset) -> tuple[object, ...]:
 
 
 def _kind(dataset: Dataset) -> str:
-    return "synthetic" if dataset.synthetic else "real"
+    """Whoever does not say that data is synthetic has not said that it is real."""
+    return "synthetic" if dataset.synthetic else "not stated"

@@ -201,7 +201,8 @@ def _dataset(dataset: Dataset) -> tuple[object, ...]:
 
 
 def _kind(synthetic: bool) -> str:
-    return "synthetic" if synthetic else "real"
+    """Whoever does not say that data is synthetic has not said that it is real."""
+    return "synthetic" if synthetic else "not stated"
 
 
 def _quota(available: int | None, limit: int | None) -> str:

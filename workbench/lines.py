@@ -7,7 +7,7 @@ from typing import Any
 from mlops.estimate import EstimateError
 from mlops.events import Event, EventKind
 from mlops.expectations import UNKNOWN
-from mlops.job import Job
+from mlops.job import Job, JobState
 from mlops.money import show_usd
 from mlops.options import Option
 from mlops.plan import Plan, Stage
@@ -100,15 +100,15 @@ def _stage_result(stage: StageResult) -> str:
     failed = f": {stage.failure_reason}" if stage.failure_reason else ""
     return (
         f"  Stage {stage.stage}: {stage.model} ({stage.engine}) on {stage.instance_type}, "
-        f"{stage.state}{_f1(stage.metrics)}, {stage.billed_seconds} s billed, "
+        f"{stage.state}{_f1(stage)}, {stage.billed_seconds} s billed, "
         f"{usd(stage.cost_usd)}{failed}"
     )
 
 
-def _f1(metrics: Mapping[str, float]) -> str:
-    f1, low, high = (metrics.get(name) for name in ("f1", "f1_low", "f1_high"))
+def _f1(stage: StageResult) -> str:
+    f1, low, high = (stage.metrics.get(name) for name in ("f1", "f1_low", "f1_high"))
     if f1 is None:
-        return ""
+        return ", test F1 not measured" if stage.state is JobState.COMPLETED else ""
     interval = f" (95 %: {low:.4f}–{high:.4f})" if low is not None and high is not None else ""
     return f", test F1 {f1:.4f}{interval}"
 
@@ -128,7 +128,7 @@ def _step(data: Mapping[str, Any]) -> list[str]:
         return [f"· {data['step'].replace('_', ' ').lower()}"]
     said = parsed["evidence"]
     values = {name: value for name, value in parsed["constraints"].items() if name in said}
-    return [f"· understood: {', '.join(f'{n} {v}' for n, v in values.items()) or 'no clause'}"]
+    return [f"· understood: {', '.join(f'{n} {v}' for n, v in values.items())}"] if values else []
 
 
 def _tool_call(data: Mapping[str, Any]) -> list[str]:

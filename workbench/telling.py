@@ -1,7 +1,7 @@
 """One session followed and told: its events go out as lines or JSON, and the end is an exit code."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,21 +17,36 @@ if TYPE_CHECKING:  # a command that needs no AWS does not load it
 DONE, NEEDS_BUDGET, INTERRUPTED = 0, 2, 130
 _ENDINGS = (EventKind.ANSWER, EventKind.APPROVAL, EventKind.REPORT, EventKind.ERROR)
 _UNTOLD = (EventKind.DONE, EventKind.TOKEN)
+_WORDS = (EventKind.THINKING, EventKind.ANSWER)
+_OFFLINE = "local."
 _LOOK_SECONDS = 2.0
 _TELL_SECONDS = 15.0
+_RETRY_SECONDS = 1.0
+_GIVE_UP_SECONDS = 30.0
 
 
 class Telling:
     """Knows what was told already, and the job that runs, so that its cost can be told in between."""
 
-    def __init__(self, bench: "Workbench", session_id: str, as_json: bool):
+    def __init__(
+        self,
+        bench: "Workbench",
+        session_id: str,
+        as_json: bool,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ):
         self._bench = bench
+        self._clock = clock
+        self._pause = pause
         self._session_id = session_id
         self._as_json = as_json
         self._after = 0
         self._job: Job | None = None
         self._looked = self._told = 0.0
         self._said = ""
+        self._has_words = self._was_lost = False
+        self._down_since: float | None = None
 
     def ask(self, text: str, approve: bool) -> int:
         """To the end of the turn; with `approve`, and a budget in the text, to the report."""
@@ -43,12 +58,17 @@ class Telling:
 
     def _run(self, act: Callable[[], int]) -> int:
         try:
+            self._bench.resume()  # without a dashboard nobody else takes up an orphaned turn
             self._after = self._bench.last_event(self._session_id)
-            return act()
+            code = act()
+            self._name_the_planner()
+            return code
         except OpsError as error:
             if self._as_json:
                 json_line(self._as_event(error))
             complain(error)
+            if self._was_lost:
+                self._say_what_goes_on()
             return error.exit_code
         except KeyboardInterrupt:
             self._say_what_goes_on()
@@ -73,18 +93,46 @@ class Telling:
     def _follow(self, turn: str, plan_id: str | None = None) -> Event:
         """Tells what comes; the last event that ends a request."""
         last: Event | None = None
-        events = self._bench.follow(self._session_id, turn, self._after, plan_id, self._tell_job)
-        for event in events:
-            self._after = max(self._after, event.seq)
+        for event in self._events(turn, plan_id):
             self._tell(event)
             last = event if event.kind in _ENDINGS else last
         if last is None:
             raise FaultError("turn_lost", "The turn ended without an answer; ask again.")
         return last
 
+    def _events(self, turn: str, plan_id: str | None) -> Iterator[Event]:
+        """Each once, from a back end that may die in between and come back."""
+        start = self._after
+        while True:
+            try:
+                for event in self._bench.follow(
+                    self._session_id, turn, start, plan_id, self._idle
+                ):
+                    self._down_since = None
+                    if event.seq > self._after:
+                        self._after = event.seq
+                        yield event
+                return
+            except FaultError as error:
+                self._reconnect(error)
+
+    def _reconnect(self, error: FaultError) -> None:
+        """Raises the error when it is another one, or when this has gone on for too long."""
+        now = self._clock()
+        if error.code != "aws_unreachable":
+            raise error
+        if self._down_since is None:
+            self._down_since, self._was_lost = now, True
+            note("Lost the back end, trying again.")
+        if now - self._down_since > _GIVE_UP_SECONDS:
+            raise error
+        self._pause(_RETRY_SECONDS)
+        self._bench.reconnect()
+
     def _tell(self, event: Event) -> None:
         if event.kind is EventKind.JOB:
             self._job = Job.model_validate(event.data["job"])
+        self._has_words = self._has_words or event.kind in _WORDS
         if self._as_json:
             if event.kind not in _UNTOLD:
                 json_line(event.model_dump(mode="json", exclude={"hash"}))
@@ -100,19 +148,32 @@ class Telling:
             self._said = text
             line(text)
 
+    def _idle(self) -> None:
+        """Nothing new, so the back end answers."""
+        self._down_since = None
+        self._tell_job()
+
     def _tell_job(self) -> None:
         """While nothing else happens: a changed state at once, the cost now and then."""
-        now = time.monotonic()
+        now = self._clock()
         before = self._job
         if before is None or self._as_json or before.state.is_final:
             return
         if now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
-        self._job = self._bench.job(before.job_name)
+        try:
+            self._job = self._bench.job(before.job_name)
+        except OpsError:  # the next look, or the log, will tell
+            return
         if self._job.state is not before.state or now - self._told >= _TELL_SECONDS:
             self._told = now
             self._say(lines.of_job(self._job, datetime.now(UTC)))
+
+    def _name_the_planner(self) -> None:
+        model = self._bench.settings.bedrock_model_id
+        if self._has_words and not self._as_json and model.startswith(_OFFLINE):
+            line(f"Words by {model}, an offline planner, not a language model.")
 
     def _as_event(self, error: OpsError) -> dict[str, object]:
         """What never came to the log, such as "a turn is running", in the shape of its events."""

@@ -55,10 +55,30 @@ def test_prose_keeps_lists_bold_and_code() -> None:
     assert lines[3] == "1. first"
 
 
-def test_bare_addresses_and_arrows_are_broken_up_invisibly() -> None:
-    assert "\u2060" in escape("www.evil.example")
-    assert "\u2060" in escape("a -> b")
-    assert escape("me@b.c").replace("\u2060", "").replace("\\", "") == "me@b.c"
+def test_bare_addresses_are_broken_up_invisibly() -> None:
+    for address in ("www.evil.example", "HTTPS://evil.example", "me@b.c"):
+        assert "\u2060" in escape(address)
+        assert escape(address).replace("\u2060", "").replace("\\", "") == address
+
+
+def test_a_command_is_copied_as_it_was_written() -> None:
+    command = "llmops train --name x --uri=https: a@b a -> b <= c"
+    assert escape(command).replace("\\", "") == command
+    assert "`llmops approve --max-usd 3 https://a.b`" in prose(
+        "Approve it: `llmops approve --max-usd 3 https://a.b`"
+    )
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u2066", "\x00", "\x1b", "\x7f"])
+def test_control_and_direction_characters_are_made_visible(hidden: str) -> None:
+    for safe in (escape(f"a{hidden}b"), prose(f"a{hidden}b"), prose(f"`a{hidden}b`")):
+        assert hidden not in safe
+        assert "\ufffd" in safe
+
+
+def test_a_paragraph_after_a_list_does_not_join_its_last_item() -> None:
+    lines = [line.strip() for line in prose("Ways:\n- one\n- two\nThen ask again").splitlines()]
+    assert lines == ["Ways\\:", "- one", "- two", "", "Then ask again"]
 
 
 @pytest.mark.parametrize(

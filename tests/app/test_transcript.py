@@ -111,6 +111,16 @@ def test_a_failed_job_ends_the_plan_by_its_id(bench: FakeWorkbench) -> None:
     assert not is_followed(fold(bench.events("s")))
 
 
+def test_a_launch_that_was_undone_ends_the_plan(bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan = next(iter(bench.plans.values()))
+    approved = {"plan_id": plan.plan_id, "status": "approved", "by": "ada"}
+    bench.add("s", plan.turn, EventKind.APPROVAL, approved)
+    error = {"code": "launch_undone", "message": "It died.", "alternatives": []}
+    bench.add("s", plan.turn, EventKind.ERROR, {**error, "plan_id": plan.plan_id})
+    assert not is_followed(fold(bench.events("s")))
+
+
 def test_a_declined_plan_is_not_followed(bench: FakeWorkbench) -> None:
     bench.ask(SENTENCE, "s")
     bench.decline(next(iter(bench.plans)))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.wording import clause_rows, comparison, job_state, price, progress, what_runs
-from mlops.constraints import parse
+from app.wording import CLAUSES, clause_rows, comparison, job_state, price, progress, what_runs
+from mlops.constraints import Constraints, parse
 from mlops.job import EndReason, JobState
 from mlops.workflow import STEPS, WorkflowStep
 from tests.factories import a_job, a_plan
@@ -18,6 +18,11 @@ def test_each_clause_stands_beside_the_words_it_came_from() -> None:
     assert rows["Spot"][0] == "yes"
     assert "Metric" not in rows
     assert all(words in text for _, words in rows.values())
+
+
+def test_every_constraint_has_a_label_or_is_a_comparator() -> None:
+    comparators = {name for name in Constraints.model_fields if name.endswith("_comparator")}
+    assert set(CLAUSES) == set(Constraints.model_fields) - comparators
 
 
 def test_what_was_not_said_is_not_listed() -> None:

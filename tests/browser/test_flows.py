@@ -36,7 +36,7 @@ def approve_button(page: Page) -> Any:
 
 
 def report(page: Page) -> Any:
-    return page.get_by_text("Report on cier", exact=True)
+    return page.get_by_role("heading", name="Report on cier", exact=True)
 
 
 def own_jobs(dashboard: Any) -> list[str]:
@@ -91,16 +91,17 @@ def test_a_refresh_and_another_page_lose_nothing_and_run_nothing_twice(
     assert len(own_jobs(dashboard)) == before + 1
 
 
-def test_a_second_tab_shows_the_same_conversation(tab: Tab, dashboard: Any) -> None:
+def test_an_idle_second_tab_follows_the_first(tab: Tab, dashboard: Any) -> None:
     before = len(own_jobs(dashboard))
     first = tab()
-    ask_to_train(first)
+    expect(first).to_have_url(re.compile(r"c="))
     second = tab(first.url.removeprefix(dashboard.url))
+    ask_to_train(first)
     expect(approve_button(second)).to_be_visible(timeout=TURN_MS)
     approve_button(first).click()
-    expect(report(first)).to_be_visible(timeout=JOB_MS)
-    approve_button(second).click()
+    expect(approve_button(second)).to_have_count(0, timeout=TURN_MS)
     expect(report(second)).to_have_count(1, timeout=JOB_MS)
+    expect(report(first)).to_have_count(1, timeout=JOB_MS)
     assert len(own_jobs(dashboard)) == before + 1
 
 

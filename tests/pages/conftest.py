@@ -12,6 +12,7 @@ from tests.fake_workbench import FakeWorkbench
 
 ROOT = Path(__file__).resolve().parents[2]
 Draw = Callable[..., AppTest]
+Meanwhile = Callable[[str, Callable[[], object]], None]
 
 
 @pytest.fixture
@@ -20,6 +21,22 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> FakeWorkbench:
     monkeypatch.setattr(session, "workbench", lambda: fake)
     st.cache_data.clear()
     return fake
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Something that happens elsewhere, once, just before a named part of a page runs."""
+    waiting: dict[str, Callable[[], object]] = {}
+    real = st.fragment
+
+    def fragment(part: Callable[..., None], run_every: float | None = None) -> Callable[..., None]:
+        happen = waiting.pop(part.__name__, None)
+        if happen is not None:
+            happen()
+        return real(part, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", fragment)
+    return waiting.__setitem__
 
 
 @pytest.fixture

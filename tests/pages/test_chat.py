@@ -12,6 +12,7 @@ from tests.fake_workbench import FakeWorkbench
 
 SENTENCE = "Train NER on cier, at most $10, 1 hour, F1 > 85%"
 Draw = Callable[..., AppTest]
+Meanwhile = Callable[[str, Callable[[], object]], None]
 
 
 def words(at: AppTest) -> str:
@@ -107,6 +108,78 @@ def test_a_failed_action_says_why_and_stays(draw: Draw, bench: FakeWorkbench) ->
     at.button(key=button(at, "approve")).click().run()
     assert "A turn is running." in words(at)
     assert "Wait for it" in words(at)
+
+
+def test_a_refused_decline_stays_written_while_the_page_moves_on(
+    draw: Draw, bench: FakeWorkbench, meanwhile: Meanwhile
+) -> None:
+    bench.ask(SENTENCE, "s")
+    at = draw("chat", c="s")
+    plan_id = next(iter(bench.plans))
+
+    def refuse(plan_id: str) -> None:
+        raise RefusedError("already_approved", "It was approved already.")
+
+    bench.decline = refuse
+    meanwhile("_conversation", lambda: bench.approve(plan_id))
+    at.button(key=button(at, "decline")).click().run()
+    assert "It was approved already." in words(at)
+    assert "Approved by ada" in words(at)
+
+
+def test_an_unknown_approval_is_named_and_has_no_buttons(draw: Draw, bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan = next(iter(bench.plans.values()))
+    data = {"plan_id": plan.plan_id, "status": "with[drawn]"}
+    bench.add("s", plan.turn, EventKind.APPROVAL, data)
+    at = draw("chat", c="s")
+    assert "With[drawn]" in words(at)
+    assert not [b for b in at.button if (b.key or "").startswith(("approve", "decline"))]
+
+
+def test_an_idle_tab_hears_of_a_plan_and_of_its_approval(
+    draw: Draw, bench: FakeWorkbench, meanwhile: Meanwhile
+) -> None:
+    meanwhile("_listen", lambda: bench.ask(SENTENCE, "s"))
+    at = draw("chat", c="s")
+    assert button(at, "approve")
+    meanwhile("_listen", lambda: bench.approve(next(iter(bench.plans))))
+    at.run()
+    assert not [b for b in at.button if (b.key or "").startswith(("approve", "decline"))]
+    assert "Approved by ada" in words(at)
+
+
+def test_an_error_is_said_once_and_its_commands_stay_commands(
+    draw: Draw, bench: FakeWorkbench
+) -> None:
+    way = {"kind": "approve", "message": "Approve it: `llmops approve --yes`"}
+    error = {"code": "x", "message": "Not `now`.", "alternatives": [way]}
+    repeated = {**error, "text": "Not `now`.\n- Approve it: `llmops approve --yes`"}
+    for turn, data in (("t1", repeated), ("t2", {**error, "text": "My own view."})):
+        bench.add("s", turn, EventKind.ERROR, data)
+        bench.add("s", turn, EventKind.DONE, {})
+    at = draw("chat", c="s")
+    said = words(at)
+    assert said.count("Not `now`.") == 2
+    assert said.count("`llmops approve --yes`") == 2
+    assert said.count("My own view.") == 1
+
+
+def test_a_tool_name_is_no_markup(draw: Draw, bench: FakeWorkbench) -> None:
+    call = {"call_id": "c", "tool": "x`![i](http://evil.example)`", "arguments": {}}
+    bench.add("s", "t", EventKind.TOOL_CALL, call)
+    bench.add("s", "t", EventKind.DONE, {})
+    at = draw("chat", c="s")
+    assert all("![" not in e.label and "`!" not in e.label for e in at.expander)
+
+
+def test_plan_job_and_report_have_headings(draw: Draw, bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan_id = next(iter(bench.plans))
+    bench.approve(plan_id)
+    bench.finish(plan_id)
+    headings = [heading.value for heading in draw("chat", c="s").subheader]
+    assert headings == ["Plan for cier", "Training job", "Report on cier"]
 
 
 def test_the_input_waits_while_a_turn_runs(draw: Draw, bench: FakeWorkbench) -> None:

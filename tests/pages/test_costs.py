@@ -28,6 +28,7 @@ def test_a_new_limit_is_set_and_shown(draw: Draw, bench: FakeWorkbench) -> None:
     at.text_input[0].set_value("$20")
     next(b for b in at.button if b.label == "Set the limit").click().run()
     assert bench.calls == [("limit", "20")]
+    assert at.toast[0].value.replace("\\", "") == "The limit is now $20.00."
     assert at.metric[3].value == "$20.00"
 
 

@@ -188,6 +188,22 @@ def test_odd_but_honest_data_is_trained_on(job: Any) -> None:
     assert job.metrics()["test_types"]["Neu"]["f1"] == 0.0
 
 
+def test_a_split_without_entities_has_no_scores(job: Any) -> None:
+    row, none = "Fieber\tB-Symptom\n\nEin\tO\n\n", "Ein\tO\nWort\tO\n\n"
+    job.fill_text({"train": row * 20, "validation": none, "test": none})
+    code, lines = job.run("--epochs", "3")
+    assert code == 0
+    names = {name for line in lines for name, _ in metrics.scan(line)}
+    assert names == {"train_loss", "progress"}
+    assert any(line.startswith("warning=test_not_measured") for line in lines)
+    written = job.metrics()
+    for split in ("validation", "test"):
+        assert {written[split].pop("entities"), *written[split].values()} == {0, None}
+    card = (job.base / "model/model_card.md").read_text()
+    assert "Not measured: the test split has no entities." in card
+    assert "0.000" not in card
+
+
 def test_a_type_name_cannot_forge_a_metric_or_markup(job: Any) -> None:
     row = "Fieber\tB-X test_f1=0.99 |<b>`\n\n"
     job.fill_text({"train": row * 20, "validation": row, "test": "Husten\tB-Y test_f1=0.98\n\n"})
