@@ -67,11 +67,13 @@ class ReportCard(_Block):
 
 
 class Trouble(_Block):
-    """An error event: what is wrong and the ways out."""
+    """An error event: what is wrong and the ways out; `requests` are the sentences, one for each
+    way or None, that ask for the same with that change."""
 
     code: str
     message: str
     alternatives: tuple[Alternative, ...] = ()
+    requests: tuple[str | None, ...] = ()
     text: str = ""
 
 

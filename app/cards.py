@@ -53,7 +53,7 @@ def _block(block: Block, drawn: Message, newest: bool) -> None:
         case ReportCard():
             report_card.draw(block.report)
         case Trouble():
-            _trouble(block)
+            _trouble(block, drawn.turn, newest)
 
 
 def _words(block: Words, role: str) -> None:
@@ -63,9 +63,17 @@ def _words(block: Words, role: str) -> None:
         st.markdown(prose(block.text))
 
 
-def _trouble(block: Trouble) -> None:
-    """The words of the model are left out where they only repeat the message and its ways out."""
+def _trouble(block: Trouble, turn: str, newest: bool) -> None:
+    """The words of the model are left out where they only repeat the message and its ways out.
+
+    A way that changes the request is one click away, as long as nothing else was said.
+    """
     trouble.draw(block.message, block.alternatives)
+    for number, (way, request) in enumerate(zip(block.alternatives, block.requests, strict=False)):
+        if newest and request is not None:
+            key = f"way-{turn}-{number}"
+            label = f"Ask again: {escape(way.message)}"
+            st.button(label, key=key, on_click=_ask, args=(request,), icon=":material/redo:")
     said = block.text.strip()
     if said and not said.startswith(block.message.strip()):
         st.markdown(prose(said))
@@ -84,6 +92,10 @@ def _clauses(block: Clauses, turn: str) -> None:
         if block.said:
             said, key = block.said, f"change-{turn}"
             st.button("Change …", key=key, on_click=_edit, args=(said,), icon=":material/edit:")
+
+
+def _ask(request: str) -> None:
+    session.attempt(lambda: session.workbench().ask(request, session.conversation()))
 
 
 def _edit(said: str) -> None:

@@ -20,10 +20,11 @@ from app.blocks import (
     Trouble,
     Words,
 )
-from mlops.constraints import Intent, Parsed
+from mlops.constraints import Constraints, Intent, Parsed
 from mlops.errors import Alternative
 from mlops.events import Event, EventKind
 from mlops.job import Job
+from mlops.phrasing import sentence
 from mlops.plan import Plan
 from mlops.report import Report
 from mlops.workflow import current_step
@@ -75,6 +76,7 @@ class _Folding:
         self._events: dict[str, list[Event]] = {}
         self._said: dict[str, str] = {}
         self._approved_in: dict[str, str] = {}
+        self._parsed: dict[str, Parsed] = {}
 
     def add(self, event: Event) -> None:
         self._events.setdefault(event.turn, []).append(event)
@@ -105,6 +107,7 @@ class _Folding:
         if "parsed" not in event.data:
             return
         parsed = Parsed.model_validate(event.data["parsed"])
+        self._parsed[event.turn] = parsed
         if parsed.evidence or parsed.problems:
             self._append(event, Clauses(parsed=parsed, said=self._said.get(event.turn, "")))
 
@@ -165,10 +168,13 @@ class _Folding:
         plan_id = data.get("plan_id") or self._approved_in.get(event.turn)
         if plan_id:
             self._change_plan(plan_id, ended=True)
+        alternatives = tuple(Alternative.model_validate(a) for a in data["alternatives"])
+        parsed = self._parsed.get(event.turn)
         trouble = Trouble(
             code=str(data["code"]),
             message=str(data["message"]),
-            alternatives=tuple(Alternative.model_validate(a) for a in data["alternatives"]),
+            alternatives=alternatives,
+            requests=tuple(_request(parsed, way) for way in alternatives),
             text=str(data.get("text") or ""),
         )
         self._append(event, trouble)
@@ -230,3 +236,12 @@ def _is_request(events: Sequence[Event]) -> bool:
         event.kind is EventKind.PLAN or event.data.get("parsed", {}).get("intent") == Intent.TRAIN
         for event in events
     )
+
+
+def _request(parsed: Parsed | None, way: Alternative) -> str | None:
+    """The request with a way's change; None where the change is not one of its constraints."""
+    if parsed is None or parsed.constraints.dataset is None or not way.changes:
+        return None
+    if not way.changes.keys() <= Constraints.model_fields.keys():
+        return None
+    return sentence(parsed.constraints.model_copy(update=way.changes))

@@ -57,9 +57,7 @@ _EARLY_STOP = frozenset("early-stop early-stopping earlystopping".split())
 _EPOCHS = frozenset("epoch epochs epoche epochen passes iterations iterationen".split())
 _OFF = frozenset("no false off nein aus".split())
 # Another name after "on cier …": "and cier-small", ", cier-small and ncbi for $5".
-_NAME_AFTER = re.compile(
-    r"[dD]?(?:,o?[xX]{1,2})*,?&o?(?P<name>X{1,2}N?|x{1,2}(?=[dD,.<>wMYN]|$))"
-)
+_NAME_AFTER = re.compile(r"[dD]?(?:,o?[xX]{1,2})*,?&o?(?P<name>X{1,2}N?|x{1,2}(?=[dD,.<>wMYN]|$))")
 # One before "… and ncbi": "the cier and the ncbi datasets", "both cier and cier-small".
 _NAME_BEFORE = re.compile(r"(?P<name>[xX])&o?$")
 _DEEDS = frozenset(
@@ -152,9 +150,7 @@ def epochs(reading: Reading) -> tuple[int, int, int] | None:
     return None
 
 
-def _with_second(
-    reading: Reading, tags: str, chosen: Mention | Problem
-) -> Mention | Problem:
+def _with_second(reading: Reading, tags: str, chosen: Mention | Problem) -> Mention | Problem:
     """A problem when another name is joined to it by "and" or "or"."""
     if isinstance(chosen, Problem):
         return chosen

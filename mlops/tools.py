@@ -23,8 +23,12 @@ class _Wire(BaseModel):
 
 
 class QuotasInput(_Wire):
-    instance_type: str | None = Field(None, description="only this type, e.g. ml.g5.xlarge")
-    region: str | None = Field(None, description="prices of another region, e.g. eu-central-1")
+    instance_type: str | None = Field(
+        default=None, description="only this type, e.g. ml.g5.xlarge"
+    )
+    region: str | None = Field(
+        default=None, description="prices of another region, e.g. eu-central-1"
+    )
     refresh: bool = Field(False, description="ask the Price List API now, whatever is known")
 
 
@@ -73,7 +77,7 @@ class IncreaseOutput(_Wire):
     limit: int
     wanted: int
     status: str
-    request_id: str | None = Field(None, description="None while it is a draft")
+    request_id: str | None = Field(default=None, description="None while it is a draft")
 
 
 class ListDatasetsInput(_Wire):
@@ -95,7 +99,7 @@ class PrepareOutput(_Wire):
 
 class PlanInput(_Wire):
     dataset: str = Field(description="name of a prepared dataset")
-    instance_type: str | None = Field(None, description="only when the person named one")
+    instance_type: str | None = Field(default=None, description="only when the person named one")
     constraints: Constraints = Constraints()
     session_id: str = ""
     turn: str = ""
@@ -108,7 +112,7 @@ class PlanOutput(_Wire):
 
 class LaunchInput(_Wire):
     plan_id: str = Field(description="id of a plan from plan_training")
-    max_cost_cents: int = Field(0, ge=0, description="ceiling of the plan in whole cents")
+    max_cost_cents: int = Field(default=0, ge=0, description="ceiling of the plan in whole cents")
 
 
 class LaunchOutput(_Wire):
@@ -117,7 +121,7 @@ class LaunchOutput(_Wire):
 
 
 class DescribeInput(_Wire):
-    job_name: str | None = Field(None, description="one job; without it the latest jobs")
+    job_name: str | None = Field(default=None, description="one job; without it the latest jobs")
     person: str = "local"
 
 

@@ -12,6 +12,7 @@ import workbench
 from agent.gateway import LambdaGateway
 from agent.mcp_gateway import McpGateway
 from localaws import stack
+from mlops.tools import TOOLS
 from workbench import boot
 from workbench.cli import app
 from workbench.workbench import Workbench
@@ -66,7 +67,7 @@ def test_the_command_registers_once_and_says_how_to_use_it(
     home: Path, registered: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     assert registered["gateway_id"].startswith("tools-")
-    assert len(registered["targets"]) == len(registered["changed"]) == 8
+    assert len(registered["targets"]) == len(registered["changed"]) == len(TOOLS)
     # A gateway that is not there must not stand in the way of making one.
     monkeypatch.setenv("AGENTCORE_GATEWAY_ID", "nobody-0123456789")
     monkeypatch.setenv("LLMOPS_HOME", str(home))

@@ -42,8 +42,10 @@ def test_lines(evaluation: Evaluation, interval: tuple[float, float]) -> Iterato
         f"{_numbers('test', evaluation.total)} test_f1_low={low:.6f} test_f1_high={high:.6f} "
         f"test_accuracy={evaluation.accuracy:.6f}"
     )
-    for kind, score in _measured_types(evaluation).items():
-        yield f"type={_word(kind)} {_numbers('test_type', score)} test_type_support={score.gold}"
+    for kind, score in evaluation.types.items():
+        if score.is_measured:
+            numbers = _numbers("test_type", score)
+            yield f"type={_word(kind)} {numbers} test_type_support={score.gold}"
 
 
 def write_label_map(path: Path, corpus: Corpus) -> None:
@@ -125,10 +127,7 @@ def _test_scores(outcome: Outcome) -> str:
     if not total.is_measured:
         return "Not measured: the test split has no entities."
     low, high = outcome.test_f1_interval
-    types = "\n".join(
-        f"| {_code(kind)} | {s.f1:.3f} | {s.precision:.3f} | {s.recall:.3f} | {s.gold} |"
-        for kind, s in _measured_types(outcome.test).items()
-    )
+    types = "\n".join(_type_row(kind, score) for kind, score in outcome.test.types.items())
     return f"""F1 **{total.f1:.4f}**, 95 % bootstrap interval {low:.4f} to {high:.4f};
 precision {total.precision:.4f}, recall {total.recall:.4f}; {total.gold} entities.
 
@@ -137,8 +136,11 @@ precision {total.precision:.4f}, recall {total.recall:.4f}; {total.gold} entitie
 {types}"""
 
 
-def _measured_types(evaluation: Evaluation) -> dict[str, Score]:
-    return {kind: score for kind, score in evaluation.types.items() if score.is_measured}
+def _type_row(kind: str, score: Score) -> str:
+    if not score.is_measured:
+        return f"| {_code(kind)} | – | – | – | 0 |"
+    numbers = f"{score.f1:.3f} | {score.precision:.3f} | {score.recall:.3f}"
+    return f"| {_code(kind)} | {numbers} | {score.gold} |"
 
 
 def _unmeasured(split: str) -> str:

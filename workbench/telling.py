@@ -121,9 +121,10 @@ class Telling:
         now = self._clock()
         if error.code != "aws_unreachable":
             raise error
-        if self._down_since is None:
-            self._down_since, self._was_lost = now, True
+        if not self._was_lost:
             note("Lost the back end, trying again.")
+        self._was_lost = True
+        self._down_since = now if self._down_since is None else self._down_since
         if now - self._down_since > _GIVE_UP_SECONDS:
             raise error
         self._pause(_RETRY_SECONDS)

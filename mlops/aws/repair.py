@@ -22,7 +22,7 @@ from mlops.aws.plans import Plans
 from mlops.aws.queue import start_queued
 from mlops.aws.tokens import release_stale_tokens
 from mlops.budget import STOP_GRACE_SECONDS
-from mlops.errors import OpsError
+from mlops.errors import Alternative, FaultError, OpsError
 from mlops.events import EventKind
 from mlops.job import Job, job_name
 from mlops.ledger import EntryKind
@@ -165,8 +165,13 @@ def _complete_or_undo(
         return True
     if reserved is not None:
         release(aws, plan, approval, clock())
-    text = "The launch died before it created a job: its reservation was given back."
-    _tell(log, place, "launch_undone", text, plan.plan_id)
+    undone = FaultError(
+        "launch_undone",
+        "The launch died before it created a job: nothing ran, and its reservation was given back.",
+        (Alternative(kind="retry", message="Ask for a new plan"),),
+    )
+    data = {**undone.as_data(), "plan_id": plan.plan_id}
+    log.append(*place, EventKind.ERROR, data, once=f"report#{plan.plan_id}")
     Plans(aws).close(plan.plan_id)
     return False
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.blocks import Clauses, JobCard, Message, PlanCard, ReportCard, Thinking, Trouble, Words
 from app.transcript import fold, is_followed, is_unfinished, streaming
+from mlops.constraints import parse
 from mlops.events import Event, EventKind
 from mlops.job import JobState
 from mlops.workflow import WorkflowStep
@@ -134,6 +135,29 @@ def test_an_error_keeps_its_alternatives_and_words(bench: FakeWorkbench) -> None
     trouble = fold(bench.events("s"))[-1].blocks[-1]
     assert isinstance(trouble, Trouble)
     assert trouble.alternatives[0].cost_usd == "0.02"
+
+
+def test_a_way_out_with_a_change_is_a_request_of_its_own() -> None:
+    parsed = parse("Train NER on cier with a budget of $0.0001").model_dump(mode="json")
+    error = {
+        "code": "budget_too_small",
+        "message": "Too small.",
+        "alternatives": [
+            {"kind": "raise_budget", "message": "More", "changes": {"budget_usd": "0.01"}},
+            {"kind": "wait", "message": "Wait", "changes": {}},
+            {"kind": "raise_budget", "message": "Month", "changes": {"monthly_limit_usd": "60"}},
+        ],
+    }
+    said = [(EventKind.STEP, {"step": "PARSING", "parsed": parsed}), (EventKind.ERROR, error)]
+    log = [
+        Event(session="s", seq=n, turn="t", kind=kind, at=datetime.now(UTC), data=data)
+        for n, (kind, data) in enumerate(said, 1)
+    ]
+    trouble = fold(log)[-1].blocks[-1]
+    assert isinstance(trouble, Trouble)
+    request, *others = trouble.requests
+    assert request is not None and parse(request).constraints.budget_usd == "0.01"
+    assert others == [None, None]
 
 
 def test_a_question_has_neither_clauses_nor_a_progress_line(bench: FakeWorkbench) -> None:

@@ -117,6 +117,13 @@ def test_conflict_names_both():
     assert "'$20'" in problem.message
 
 
+def test_two_datasets_are_both_named_and_a_small_per_cent_is_asked_about():
+    (problem,) = parse("Train NER on cier and cier-small for $5").problems
+    assert "'cier' and 'cier-small'" in problem.message
+    (problem,) = parse("Train NER on cier, F1 > 0.85%").problems
+    assert problem.message == "'F1 > 0.85%' is below 1%; did you mean 85%?"
+
+
 def test_default_metric_shows_the_words_of_the_target():
     assert parse("Train NER on cier, at least 85%").evidence["metric"] == "at least 85%"
 

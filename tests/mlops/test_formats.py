@@ -32,6 +32,14 @@ def found(result: SplitRead) -> list[tuple[int | None, str]]:
 # CoNLL / TSV
 
 
+def test_a_very_long_sentence_is_questioned_at_its_first_line() -> None:
+    result = read("Anna\tB-PER\n\n" + "lebt\tO\n" * 1001)
+    (problem,) = result.problems
+    assert (problem.line, problem.severity) == (3, "warning")
+    assert problem.message.startswith("A sentence of 1001 tokens: is a blank line")
+    assert read("lebt\tO\n" * 1000).problems == ()
+
+
 def test_tabs_and_separator_lines_that_hold_a_tab() -> None:
     result = read("Anna\tB-PER\nlebt\tO\n\t\nBerlin\tB-LOC\n")
     assert rows(result) == [[("Anna", "B-PER"), ("lebt", "O")], [("Berlin", "B-LOC")]]

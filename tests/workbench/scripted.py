@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
-from mlops.errors import OpsError
+from mlops.errors import FaultError, OpsError
 from mlops.events import Event, EventKind
 from mlops.job import Job, JobState
 from mlops.plan import Plan
@@ -47,7 +48,12 @@ def finished(plan: Plan, f1: float = 0.91) -> Job:
 
 
 class ScriptedBench:
-    """`asked` plays after a question, `approved` after an approval; a `failure` is raised instead."""
+    """`asked` plays after a question, `approved` after an approval; a `failure` is raised instead.
+
+    The back end is `down` for so many reads, after the first event.
+    """
+
+    settings = SimpleNamespace(bedrock_model_id="local.planner-v1")
 
     def __init__(
         self,
@@ -55,13 +61,15 @@ class ScriptedBench:
         approved: list[tuple[EventKind, dict[str, Any]]] | None = None,
         failure: OpsError | None = None,
         interrupt: bool = False,
+        down: int = 0,
     ):
         self.asked, self.approved = asked or [], approved or []
         self.failure = failure
         self.interrupt = interrupt
+        self.down = down
         self.calls: list[tuple[str, Any]] = []
         self.stored = a_plan()
-        self._seq = 0
+        self._told = 0
         self._now: list[tuple[EventKind, dict[str, Any]]] = []
 
     def new_session(self) -> str:
@@ -92,18 +100,36 @@ class ScriptedBench:
         plan_id: str | None,
         on_idle: Callable[[], None],
     ) -> Iterator[Event]:
-        for kind, data in self._now:
-            self._seq += 1
+        first = 1 if self._now is self.asked else 1 + len(self.asked)
+        if after < self._told:
+            self._read()
+        for seq, (kind, data) in enumerate(self._now, first):
+            if seq > self._told > 0:
+                self._read()
             on_idle()
-            yield event(kind, self._seq, **data)
+            self._told = max(self._told, seq)
+            yield event(kind, seq, **data)
         if self.interrupt:
             raise KeyboardInterrupt
 
+    def resume(self) -> int:
+        self.calls.append(("resume", None))
+        return 0
+
+    def reconnect(self) -> None:
+        self.calls.append(("reconnect", None))
+
     def job(self, name: str) -> Job:
+        self._read()
         return a_job(self.stored)
 
     def close(self) -> None:
         self.calls.append(("close", None))
+
+    def _read(self) -> None:
+        if self.down > 0:
+            self.down -= 1
+            raise FaultError("aws_unreachable", "AWS could not be reached.")
 
     def _note(self, name: str, value: Any) -> None:
         self.calls.append((name, value))

@@ -75,6 +75,11 @@ def test_an_empty_frame_has_the_columns_of_a_full_one(full: pd.DataFrame, empty:
     assert full.dtypes.to_dict() == empty.dtypes.to_dict()
 
 
+def test_data_that_is_not_marked_is_not_called_real():
+    unmarked = DATASET.model_copy(update={"synthetic": False})
+    assert frames.datasets_frame([unmarked])["Data"].tolist() == ["not stated"]
+
+
 def test_datasets_show_sizes_and_that_they_are_synthetic():
     row = frames.datasets_frame([DATASET]).iloc[0]
     assert (row["Data"], row["Status"], row["Entity types"]) == (

@@ -1,9 +1,13 @@
 """What a plan and the error of estimates say in a terminal."""
 
+from mlops.constraints import parse
 from mlops.estimate import EstimateError
+from mlops.events import EventKind
 from mlops.expectations import published
 from mlops.options import Rejection
-from tests.factories import a_market, a_plan, an_offer
+from mlops.report import build
+from tests.factories import NOW, a_market, a_plan, an_offer
+from tests.workbench.scripted import event, finished
 from workbench import lines
 
 
@@ -27,6 +31,21 @@ def test_the_error_of_estimates_in_one_line():
     assert lines.of_error(EstimateError(mape=None, jobs=0)).endswith("no completed job yet.")
     said = lines.of_error(EstimateError(mape=0.126, jobs=7))
     assert said == "Estimated against billed time: 13% mean absolute error over 7 jobs."
+
+
+def test_nothing_understood_is_not_said():
+    parsed = parse("hello").model_dump(mode="json")
+    data = {"step": "PARSING", "parsed": parsed}
+    assert lines.of_event(event(EventKind.STEP, **data)) == []
+    data["parsed"] = parse("train on cier").model_dump(mode="json")
+    assert lines.of_event(event(EventKind.STEP, **data)) == ["· understood: dataset cier"]
+
+
+def test_a_score_that_was_not_measured_is_said_so():
+    plan = a_plan()
+    job = finished(plan).model_copy(update={"metrics": {}})
+    said = "\n".join(lines.of_report(build(plan, [job], NOW, 0, NOW)))
+    assert f"{job.state}, test F1 not measured, 16 s billed" in said
 
 
 def test_rejections_are_data():

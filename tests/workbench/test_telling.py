@@ -1,6 +1,7 @@
 """`llmops ask` and `approve`: what is printed where, and the exit code."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from mlops.errors import Alternative, RefusedError
 from mlops.events import EventKind
 from mlops.report import build
 from tests.factories import NOW, a_job, a_market, a_plan
-from tests.workbench.scripted import ScriptedBench, finished, waiting
+from tests.workbench.scripted import SESSION, ScriptedBench, finished, waiting
 from workbench.cli import app
+from workbench.telling import Telling
 
 PLAN = a_plan(a_market(engines=("crf",)))
 FREE = a_plan(metric="f1", target=0.85)
@@ -137,8 +139,43 @@ def test_a_stored_plan_is_approved_and_followed(monkeypatch: Any):
     bench = ScriptedBench(approved=APPROVED)
     result = run(bench, monkeypatch, "approve", PLAN.plan_id, "--json")
     assert result.exit_code == 0
-    assert [name for name, _ in bench.calls] == ["stored_plan", "approve", "close"]
+    assert [name for name, _ in bench.calls] == ["stored_plan", "resume", "approve", "close"]
     assert kinds(result.stdout)[-1] == "report"
+
+
+def test_a_back_end_that_comes_back_costs_a_word_and_no_event(capfd: Any):
+    waited: list[float] = []
+    bench = ScriptedBench([WAITING, DONE], APPROVED, down=5)
+    telling = Telling(bench, SESSION, True, pause=waited.append)  # type: ignore[arg-type]
+    assert telling.ask("x", approve=True) == 0
+    out, said = capfd.readouterr()
+    assert kinds(out) == ["approval", "approval", "answer", "job", "report"]
+    assert said == "Lost the back end, trying again.\n"
+    assert len(waited) == bench.calls.count(("reconnect", None)) == 5
+
+
+def test_a_back_end_that_stays_down_is_given_up_with_what_goes_on(capfd: Any):
+    now = iter(range(0, 1000, 5))
+    job = a_job(PLAN)
+    script = [(EventKind.JOB, {"job": job.model_dump(mode="json")}), ANSWER, DONE]
+    bench = ScriptedBench(script, down=100)
+    clock, pause = (lambda: float(next(now))), (lambda seconds: None)
+    telling = Telling(bench, SESSION, False, clock, pause)  # type: ignore[arg-type]
+    assert telling.ask("x", approve=False) == 1
+    said = capfd.readouterr().err
+    assert said.count("Lost the back end") == 1
+    assert "AWS could not be reached." in said
+    assert f"llmops jobs show {job.job_name}" in said
+
+
+def test_the_offline_planner_is_named_where_its_words_are_read(monkeypatch: Any):
+    named = "Words by local.planner-v1, an offline planner, not a language model."
+    out = run(ScriptedBench([ANSWER, DONE]), monkeypatch, "ask", "x").stdout
+    assert out.splitlines()[-1] == named
+    assert named not in run(ScriptedBench([ANSWER]), monkeypatch, "ask", "x", "--json").stdout
+    claude = ScriptedBench([ANSWER, DONE])
+    claude.settings = SimpleNamespace(bedrock_model_id="anthropic.claude")
+    assert named not in run(claude, monkeypatch, "ask", "x").stdout
 
 
 def test_text_of_data_reaches_the_terminal_as_text(monkeypatch: Any):

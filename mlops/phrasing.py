@@ -1,0 +1,48 @@
+"""Constraints as a sentence that says them again: what the parser reads from it is what went in.
+
+A way out of a refusal changes some constraints; the sentence with the change is a request of its own.
+"""
+
+from decimal import Decimal
+
+from mlops.constraints import Comparator, Constraints
+
+_TASKS = {
+    "token-classification": "named entity recognition",
+    "text-classification": "text classification",
+    "question-answering": "question answering",
+}
+
+
+def sentence(constraints: Constraints) -> str:
+    """English; a task that has no words of its own keeps its name."""
+    task = _TASKS.get(constraints.task or "", constraints.task or "")
+    what = f"Train {task} on the {constraints.dataset} dataset" if task else ""
+    what = what or f"Train on the {constraints.dataset} dataset"
+    clauses = (
+        _limit(constraints.budget_comparator, "$", constraints.budget_usd, ""),
+        _limit(constraints.time_comparator, "", constraints.max_minutes, " minutes"),
+        _target(constraints),
+        f"with the model {constraints.model}" if constraints.model else "",
+        f"on {constraints.instance_type}" if constraints.instance_type else "",
+        {None: "", True: "on spot", False: "no spot"}[constraints.spot],
+        f"in {constraints.region}" if constraints.region else "",
+        f"{constraints.epochs} epochs" if constraints.epochs else "",
+        "no early stopping" if constraints.early_stop is False else "",
+    )
+    return ", ".join([what, *(clause for clause in clauses if clause)])
+
+
+def _limit(comparator: Comparator | None, before: str, value: object, after: str) -> str:
+    if value is None:
+        return ""
+    words = "less than" if comparator is Comparator.LT else "at most"
+    return f"{words} {before}{value}{after}"
+
+
+def _target(constraints: Constraints) -> str:
+    if constraints.target is None:
+        return ""
+    per_cent = (Decimal(str(constraints.target)) * 100).normalize()
+    comparator = constraints.target_comparator or Comparator.GE
+    return f"{constraints.metric or 'f1'} {comparator} {per_cent:f}%"
