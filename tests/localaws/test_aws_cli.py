@@ -87,6 +87,9 @@ def test_s3_copies_large_files_in_parts_and_lists_them(aws: Cli):
     (aws.home / "folder").mkdir()
     for name in ("a.txt", "ä b.txt"):
         (aws.home / "folder" / name).write_text(name)
+    for path in (aws.home / "folder").iterdir():
+        # LastModified is in whole seconds: a file of this very second would look newer.
+        os.utime(path, (0, 0))
     aws("s3", "sync", "folder", f"s3://{BUCKET}/folder", "--no-progress")
     assert aws("s3", "sync", "folder", f"s3://{BUCKET}/folder", "--no-progress") == ""
     aws("s3", "rm", f"s3://{BUCKET}", "--recursive")
