@@ -23,12 +23,8 @@ class _Wire(BaseModel):
 
 
 class QuotasInput(_Wire):
-    instance_type: str | None = Field(
-        default=None, description="only this type, e.g. ml.g5.xlarge"
-    )
-    region: str | None = Field(
-        default=None, description="prices of another region, e.g. eu-central-1"
-    )
+    instance_type: str | None = Field(default=None, description="one type, e.g. ml.g5.xlarge")
+    region: str | None = Field(default=None, description="another region, e.g. eu-central-1")
     refresh: bool = Field(False, description="ask the Price List API now, whatever is known")
 
 

@@ -74,8 +74,6 @@ class Workbench:
     def settings(self) -> Settings:
         return self._services.settings
 
-    # Conversations
-
     def new_session(self) -> str:
         return f"session-{uuid.uuid4().hex[:16]}"
 
@@ -124,6 +122,7 @@ class Workbench:
         """
         return self._follower.follow(session_id, turn, after, plan_id, on_idle)
 
+    @translated()
     def resume(self) -> int:
         """Takes over turns whose process died; how many."""
         return self._services.turns.resume_orphans()
@@ -135,8 +134,6 @@ class Workbench:
     def close(self) -> None:
         """Lets running turns of this process end."""
         boot.close(self._services)
-
-    # Plans and approvals
 
     def plan(self, sentence: str) -> Plan:
         """What it would cost, without starting anything; `approve` may start it later."""
@@ -175,8 +172,6 @@ class Workbench:
     def decline(self, plan_id: str) -> None:
         self._services.turns.decline(plan_id, self.settings.person)
 
-    # Datasets
-
     @translated()
     def datasets(self) -> list[Dataset]:
         return Datasets(self._aws).all(self._clock())
@@ -214,8 +209,6 @@ class Workbench:
         """The first sentences of the prepared training split."""
         datasets = Datasets(self._aws)
         return datasets.preview(datasets.find(name, self._clock()), limit)
-
-    # The market, jobs and money
 
     def gpus(self, region: str | None = None, refresh: bool = False) -> QuotasOutput:
         """Of another region only the prices; `refresh` asks the Pricing API now."""
@@ -291,9 +284,7 @@ class Workbench:
 
     def _missing_dataset(self) -> RequestError:
         names = [dataset.name for dataset in self.datasets()]
-        ways = tuple(
-            Alternative(kind="dataset", message=f"Use the dataset {n}") for n in names[:5]
-        )
+        ways = tuple(Alternative(kind="dataset", message=f"Use {n}") for n in names[:5])
         return RequestError("missing_dataset", "Which dataset shall I train on?", ways)
 
 
