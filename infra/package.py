@@ -26,19 +26,15 @@ _FILE_MODE = 0o644
 _SKIPPED_SUFFIXES = {".pyc", ".pyi", ".pyo"}
 
 
-def lambda_zip(root: Path, handler_module: str, vendor: Path | None = None) -> bytes:
-    """One function: `<handler_module>.py` at the root, `mlops/`, and pydantic.
-
-    `vendor` is a folder of unpacked packages (manylinux wheels, for AWS); without it they are
-    taken from the running environment. The handler string is `<handler_module>.lambda_handler`.
-    """
-    return lambda_zips(root, (handler_module,), vendor)[handler_module]
-
-
 def lambda_zips(
     root: Path, handler_modules: Iterable[str], vendor: Path | None = None
 ) -> dict[str, bytes]:
-    """Several functions at once; what they share is compressed once."""
+    """A zip for each function: `<module>.py` at the root, `mlops/`, and pydantic; what they share
+    is compressed once.
+
+    `vendor` is a folder of unpacked packages (manylinux wheels, for AWS); without it they are
+    taken from the running environment. The handler string is `<module>.lambda_handler`.
+    """
     shared = _zip(sorted([*_sources(root / "mlops"), *_vendored(vendor)]))
     return {
         module: _zip([(f"{module}.py", root / "lambdas" / f"{module}.py")], onto=shared)

@@ -6,6 +6,7 @@ start. Content is hashed first and uploaded only when it changed.
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from mlops.datasets import Metadata
 from mlops.samples import SAMPLES, Sample, to_conll
 from mlops.settings import Settings
 
+# Functions run on the Python of the server.
+_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _MEMORY_MB = 512
 _TIMEOUT_SECONDS = 60
 _LARGER: Mapping[str, dict[str, int]] = {"prepare_dataset": {"Timeout": 300, "MemorySize": 3008}}
@@ -122,7 +125,7 @@ def _function_config(
 ) -> dict[str, Any]:
     return {
         "FunctionName": name,
-        "Runtime": "python3.11",
+        "Runtime": _RUNTIME,
         "Role": role_arn,
         "Handler": f"{module}.lambda_handler",
         "Timeout": _TIMEOUT_SECONDS,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import lambda_zip, lambda_zips, source_digest, training_archive
+from infra.package import lambda_zips, source_digest, training_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "lambdas").glob("[a-z]*.py"))
@@ -55,7 +55,7 @@ def names(content: bytes) -> list[str]:
 
 
 def test_zip_holds_the_handler_the_rules_and_pydantic(project: Path):
-    found = names(lambda_zip(project, "hello"))
+    found = names(lambda_zips(project, ["hello"])["hello"])
     ours = [n for n in found if n.startswith(("mlops/", "hello", "agent", "lambdas"))]
     assert sorted(ours) == ["hello.py", "mlops/__init__.py", "mlops/prices.csv", "mlops/rules.py"]
     assert {"pydantic/__init__.py", "typing_extensions.py"} <= set(found)
@@ -67,10 +67,10 @@ def test_same_sources_same_bytes(project: Path):
     training = training_archive(project)
     for path in project.rglob("*.py"):
         path.write_text(path.read_text())  # a new modification time
-    assert lambda_zip(project, "hello") == first
+    assert lambda_zips(project, ["hello"])["hello"] == first
     assert training_archive(project) == training
     (project / "mlops" / "rules.py").write_text("RULE = 2\n")
-    assert lambda_zip(project, "hello") != first
+    assert lambda_zips(project, ["hello"])["hello"] != first
 
 
 def test_vendor_folder_replaces_the_installed_packages(project: Path, tmp_path: Path):
@@ -79,7 +79,7 @@ def test_vendor_folder_replaces_the_installed_packages(project: Path, tmp_path: 
         (vendor / name).mkdir(parents=True)
         (vendor / name / "__init__.py").write_text("# for Linux\n")
     (vendor / "typing_extensions.py").write_text("")
-    found = names(lambda_zip(project, "hello", vendor))
+    found = names(lambda_zips(project, ["hello"], vendor)["hello"])
     assert sorted(n for n in found if n.startswith("pydantic")) == [
         "pydantic/__init__.py",
         "pydantic_core/__init__.py",
