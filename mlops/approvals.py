@@ -1,10 +1,12 @@
 """Who allowed a plan to spend: stored by a person's action, checked by the launch tool itself."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops.clock import shown
+from mlops.constraints import Constraints
 from mlops.errors import Alternative, RefusedError
 from mlops.money import parse_usd, show_usd
 
@@ -40,7 +42,30 @@ class Approval(BaseModel):
     queue: Queue | None = None
 
 
+QUEUE_LASTS = timedelta(days=1)
+# Who will not wait for quota gets what the watchdog needs to start it on time.
+_ON_TIME = timedelta(minutes=5)
 _AGAIN = Alternative(kind="retry", message="Ask again for a new plan")
+
+
+def wish(constraints: Constraints, now: datetime) -> Queue | None:
+    """The queue that a sentence asks for; `start_at` is a moment in UTC by then."""
+    start = datetime.fromisoformat(constraints.start_at) if constraints.start_at else None
+    if start is None and not constraints.queue:
+        return None
+    lasts = _ON_TIME if constraints.queue is False else QUEUE_LASTS
+    if constraints.max_wait_minutes is not None:
+        lasts = timedelta(minutes=constraints.max_wait_minutes)
+    return Queue(not_before=start, until=max(now, start or now) + lasts)
+
+
+def queue_words(queue: Queue, instance_type: str, timezone: str | None) -> str:
+    """When it starts and until when it waits, for people."""
+    until = shown(queue.until, timezone)
+    if queue.not_before is None:
+        return f"It starts when quota for {instance_type} is free, and waits until {until}."
+    begins = shown(queue.not_before, timezone)
+    return f"It starts at {begins}, or as soon after it as quota is free, until {until}."
 
 
 def require(approval: Approval | None, plan_id: str, ceiling_micro: int) -> Approval:

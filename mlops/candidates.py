@@ -37,11 +37,7 @@ def candidates(constraints: Constraints, sources: Sources) -> tuple[Candidate, .
     """Cheap to strong; a named model stands alone, and is refused when it cannot run here."""
     chosen = models(constraints, sources.market)
     if constraints.instance_type:
-        for model in chosen:
-            spot = bool(constraints.spot)
-            offers.require_named(
-                constraints.instance_type, model, sources.market, sources.now, spot
-            )
+        offers.require_named(constraints.instance_type, sources.market, sources.now)
     grid = draw(chosen, constraints, sources)
     return tuple(_candidate(model, grid, constraints) for model in chosen)
 
@@ -58,7 +54,12 @@ def models(constraints: Constraints, market: Market) -> tuple[Model, ...]:
     raise RefusedError(
         "engine_missing",
         f"{model.name} needs the engine {model.engine}, which this back end cannot run.",
-        tuple(Alternative(kind="model", message=f"Use {m.name} ({m.title})") for m in runnable),
+        tuple(
+            Alternative(
+                kind="model", message=f"Use {m.name} ({m.title})", changes={"model": m.name}
+            )
+            for m in runnable
+        ),
     )
 
 
@@ -76,16 +77,23 @@ def as_said(point: Point, constraints: Constraints) -> bool:
     return point.spot == bool(constraints.spot) and point.work.epochs == epochs
 
 
+def _must_wait(point: Point, constraints: Constraints) -> bool:
+    """What is free goes first, unless nothing is to start now anyway."""
+    return constraints.start_at is None and point.offer.available(point.spot) == 0
+
+
 def _candidate(model: Model, grid: Grid, constraints: Constraints) -> Candidate:
     mine = [p for p in grid.points if p.model == model and as_said(p, constraints)]
-    points = tuple(sorted(mine, key=lambda p: p.by_cost))
+    points = tuple(sorted(mine, key=lambda p: (_must_wait(p, constraints), p.by_cost)))
     return Candidate(model=model, points=points, reason=_reason(model, points, grid, constraints))
 
 
 def _reason(model: Model, points: Sequence[Point], grid: Grid, constraints: Constraints) -> str:
     named = constraints.instance_type
     if named and points:
-        return f"{model.name}: {named}, because you named it."
+        return f"{model.name}: {named}, because you named it{_waiting(points[0], constraints)}."
+    if named and any(b.obstacle is Obstacle.QUOTA for b in grid.blocked if b.model == model):
+        return f"{model.name}: no {named} is free."
     if named:
         need = f"needs a GPU with {model.gpu_memory_gib} GiB"
         return f"{model.name}: {need}, which {named} does not have."
@@ -97,8 +105,12 @@ def _reason(model: Model, points: Sequence[Point], grid: Grid, constraints: Cons
     of = f" of {len(points)} types that fit" if len(points) > 1 else ""
     return (
         f"{model.name}: {best.instance_type} at ${best.offer.usd_per_hour}/h is expected to "
-        f"cost least{of} (${best.estimate.p50_usd}){also}."
+        f"cost least{of} (${best.estimate.p50_usd}){also}{_waiting(best, constraints)}."
     )
+
+
+def _waiting(best: Point, constraints: Constraints) -> str:
+    return "; it is in use now, so this waits" if _must_wait(best, constraints) else ""
 
 
 def _cheaper_but_busy(best: Point, grid: Grid, spot: bool) -> list[str]:

@@ -5,12 +5,13 @@ A clause is one mention of an amount with its comparator and its words, or a pro
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops.contexts import QUANTITIES, Context, context, look_left
 from mlops.quantities import Reading
 
 
@@ -42,22 +43,8 @@ class Mention:
     metric: str = ""
 
 
-@dataclass(frozen=True)
-class _Context:
-    """Around an amount: its comparator, the token that names the clause, the span of it all."""
-
-    comparator: str
-    cue: int | None
-    is_tight: bool
-    first: int
-    last: int
-
-
 MAX_USD = Decimal(10**9)
 MICRO_USD = Decimal("0.000001")
-_REACH = 8  # tokens between "budget" or "F1" and its amount
-_GLUE = "=aoib~SBT"
-_QUANTITIES = "MEZYN"
 _PART_WORDS = frozenset(
     "save saves saving reduce reduces cut discount sparen split dropout sample holdout warmup "
     "utilization utilisation probability cheaper first last top".split()
@@ -158,71 +145,30 @@ def _corrects(reading: Reading, i: int) -> bool:
     token = reading.tokens[i]
     after = reading.tags[i + 1 : i + 2]
     is_no = token.key in ("no", "nein", "nope") and i > 0 and reading.tags[i - 1] in ",.-"
-    return token.tag == "C" or (is_no and after in _QUANTITIES + ",C" and after != "")
+    return token.tag == "C" or (is_no and after in QUANTITIES + ",C" and after != "")
 
 
 def _mention(reading: Reading, i: int, cues: str) -> Mention:
-    token, context = reading.tokens[i], _context(reading, i, cues)
-    cue = reading.tokens[context.cue] if context.cue is not None else None
+    token, around = reading.tokens[i], context(reading, i, cues)
+    cue = reading.tokens[around.cue] if around.cue is not None else None
     value = token.low if "F" in cues else token.number
     if "F" in cues and token.tag == "N" and value > 1:
         value /= 100
     return Mention(
         value=value,
-        first=context.first,
-        last=context.last,
-        comparator=context.comparator,
-        is_stated=bool(cue or context.comparator),
+        first=around.first,
+        last=around.last,
+        comparator=around.comparator,
+        is_stated=bool(cue or around.comparator),
         metric=cue.name if cue else "",
     )
 
 
-def _context(reading: Reading, i: int, cues: str) -> _Context:
-    left = _look_left(reading, i, cues)
-    if left.cue is not None and left.is_tight:
-        return _trailing_comparator(reading, left)
-    right = re.compile(rf"[=iopwS]{{0,2}}[{cues}]S?").match(reading.tags, i + 1)
-    if right is None:
-        return _trailing_comparator(reading, left)
-    cue = next(j for j in range(right.start(), right.end()) if reading.tags[j] in cues)
-    first = i if left.cue is not None else left.first
-    around = replace(left, cue=cue, is_tight=True, first=first, last=right.end() - 1)
-    return _trailing_comparator(reading, around)
-
-
-def _look_left(reading: Reading, i: int, cues: str) -> _Context:
-    comparator, cue, first, is_tight = "", None, i, True
-    for j in range(i - 1, max(i - 1 - _REACH, -1), -1):
-        tag = reading.tags[j]
-        if tag in ",.&!" + _QUANTITIES:
-            break
-        if tag in "<>" and not comparator and (is_tight or cue is not None):
-            comparator, first = reading.tokens[j].name, j
-        elif tag in cues and cue is None:
-            cue, first = j, j
-        elif tag == "F" and cue is not None and reading.tags[cue] == "S":
-            cue, first = j, j
-        elif cue is not None and tag not in "=aobST":
-            break
-        elif tag not in _GLUE and tag != "<" and tag != ">":
-            is_tight = False
-    return _Context(comparator, cue, is_tight or cue is None, first, i)
-
-
-def _trailing_comparator(reading: Reading, context: _Context) -> _Context:
-    """ "$10 or less", "85% minimum", unless it belongs to the next amount: "$10 max 1 hour"."""
-    found = re.compile(r"=?[<>](?![MEZYNBTF=ao])").match(reading.tags, context.last + 1)
-    if context.comparator or found is None:
-        return context
-    last = found.end() - 1
-    return replace(context, comparator=reading.tokens[last].name, last=last)
-
-
 def _is_bare(reading: Reading, i: int, cues: str) -> bool:
     """A number without a unit right after the word that names it: "Budget: 10"."""
-    context = _look_left(reading, i, cues)
+    left = look_left(reading, i, cues)
     is_counted = reading.tags[i + 1 : i + 2] in ("x", "U", "D", "G")
-    return context.cue is not None and context.is_tight and not is_counted
+    return left.cue is not None and left.is_tight and not is_counted
 
 
 def _is_rate(reading: Reading, i: int) -> bool:
@@ -245,23 +191,23 @@ def _is_other_duration(reading: Reading, i: int) -> bool:
 def _is_score(reading: Reading, i: int) -> bool:
     if reading.tags[i] not in "YN":
         return False
-    context = _context(reading, i, "FS")
-    if any(token.key in _PAST for token in reading.tokens[context.first : i]):
+    around = context(reading, i, "FS")
+    if any(token.key in _PAST for token in reading.tokens[around.first : i]):
         return False
-    cue = "" if context.cue is None else reading.tags[context.cue]
+    cue = "" if around.cue is None else reading.tags[around.cue]
     if reading.tags[i] == "Y":
-        return cue == "F" or _is_lone_percentage(reading, i, context)
+        return cue == "F" or _is_lone_percentage(reading, i, around)
     is_counted = reading.tags[i + 1 : i + 2] in ("U", "x", "D", "G", "B", "T")
-    is_named = cue == "F" or (cue == "S" and bool(context.comparator))
-    return is_named and context.is_tight and not is_counted
+    is_named = cue == "F" or (cue == "S" and bool(around.comparator))
+    return is_named and around.is_tight and not is_counted
 
 
-def _is_lone_percentage(reading: Reading, i: int, context: _Context) -> bool:
+def _is_lone_percentage(reading: Reading, i: int, around: Context) -> bool:
     """A clause of its own, "at least 85%", and no part of something: "20% of the data"."""
     near = reading.tokens[max(i - 6, 0) : i + 2]
-    before = reading.tags[context.first - 1 : context.first] if context.first else ","
-    after = reading.tags[context.last + 1 : context.last + 2] or ","
-    begins = bool(context.comparator) or context.cue is not None or before in ",.&wMZ"
+    before = reading.tags[around.first - 1 : around.first] if around.first else ","
+    after = reading.tags[around.last + 1 : around.last + 2] or ","
+    begins = bool(around.comparator) or around.cue is not None or before in ",.&wMZ"
     return begins and after in ",.&pi<>~z" and not any(t.key in _PART_WORDS for t in near)
 
 
@@ -285,9 +231,18 @@ def _unreadable_time(reading: Reading) -> Problem | None:
             said = reading.words(i, i)
             return _problem("max_minutes", f"{said!r} has no unit; say minutes or hours.")
     clock = any(_CLOCK.fullmatch(token.key) for token in reading.tokens)
-    if clock or re.search("v=?U|T=x", reading.tags):
+    if clock or _names_hour(reading) or re.search("v=?U|T=x", reading.tags):
         return _problem("max_minutes", "Say the time limit as a duration, such as 1 hour.")
     return None
+
+
+def _names_hour(reading: Reading) -> bool:
+    """ "by 18:00"."""
+    found = (m.start() for m in re.finditer("N=N", reading.tags))
+    return any(
+        reading.tokens[i + 1].key == ":" and reading.tokens[i].end == reading.tokens[i + 1].start
+        for i in found
+    )
 
 
 def _unreadable_target(reading: Reading) -> Problem | None:

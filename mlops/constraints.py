@@ -3,25 +3,43 @@
 Deterministic, English and German. Limits take the upper end of a range, targets the lower.
 """
 
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops import clauses, intents, mentions
+from mlops import clauses, clock, intents, mentions, waiting
 from mlops.clauses import MICRO_USD, Comparator, Mention, Problem
+from mlops.errors import RequestError
 from mlops.intents import Intent
 from mlops.money import parse_usd, to_usd
 from mlops.quantities import Reading, read
 
-__all__ = ["Comparator", "Constraints", "Intent", "Parsed", "Problem", "parse"]
+__all__ = [
+    "Comparator",
+    "Constraints",
+    "Intent",
+    "Parsed",
+    "Problem",
+    "at_moment",
+    "parse",
+    "starting",
+]
 
 _DEFAULT_METRIC = "f1"
+# A plan is made some time after its sentence was read: a start in between is now.
+_JUST_NOW = timedelta(minutes=10)
 _TWO_REQUESTS = "Two requests in one: to stop a job, and to train. Say one at a time."
 _WITH_PROBLEMS = (Intent.TRAIN, Intent.ESTIMATE, Intent.OTHER)
 
 
 class Constraints(BaseModel):
-    """What was asked for; None is "not said". `target` is a fraction, `budget_usd` a decimal."""
+    """What was asked for; None is "not said". `target` is a fraction, `budget_usd` a decimal.
+
+    `start_at` is as said ("tomorrow 09:00", see `mlops.clock`) until `at_moment` made it a moment in
+    UTC; `timezone` is the person's, for showing it. `queue`: wait where no quota is free, for at most
+    `max_wait_minutes`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,10 +58,17 @@ class Constraints(BaseModel):
     region: str | None = None
     epochs: int | None = None
     early_stop: bool | None = None
+    queue: bool | None = None
+    max_wait_minutes: int | float | None = None
+    start_at: str | None = None
+    timezone: str | None = None
 
 
 class Parsed(BaseModel):
-    """`evidence` maps each constraint that was said to its exact words in the text."""
+    """`evidence` maps each constraint that was said to its exact words in the text.
+
+    `amends`: it changes an earlier request; `job_name` is the job that "it" stands for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,14 +78,14 @@ class Parsed(BaseModel):
     problems: tuple[Problem, ...] = ()
     refers_to_previous: tuple[str, ...] = ()
     approve: bool | None = None
+    amends: bool = False
+    job_name: str | None = None
 
 
 def parse(text: str) -> Parsed:
     """Never raises: what cannot be read is a `Problem`, what was not said is None."""
-    reading = read(text)
-    values: dict[str, object] = {}
-    evidence: dict[str, str] = {}
-    problems: list[Problem] = []
+    said = waiting.read(read(text))
+    reading, values, evidence, problems = said.rest, said.values, said.evidence, said.problems
     for clause, found in _clauses(reading).items():
         if isinstance(found, Problem):
             problems.append(found)
@@ -81,6 +106,43 @@ def parse(text: str) -> Parsed:
         problems=tuple(problems),
         refers_to_previous=intents.references(reading, intent, frozenset(evidence)),
         approve=intents.approval(reading),
+    )
+
+
+def at_moment(parsed: Parsed, now: datetime, timezone: str | None) -> Parsed:
+    """The same with `start_at` as a moment in UTC: a time of day is the person's own. Their zone
+    stays with whatever waits, so that times are shown in it."""
+    said = parsed.constraints.model_copy(update={"timezone": timezone})
+    if said.start_at is None:
+        return parsed.model_copy(update={"constraints": said}) if said.queue else parsed
+    try:
+        return parsed.model_copy(update={"constraints": starting(said, now)})
+    except RequestError as error:
+        return _without_start(parsed, error.message)
+
+
+def starting(said: Constraints, now: datetime) -> Constraints:
+    """`start_at` as a moment in UTC, by the clock of `timezone`; RequestError when it has passed."""
+    if said.start_at is None:
+        return said
+    try:
+        start = clock.moment(said.start_at, now, clock.zone_of(said.timezone))
+    except (ValueError, OverflowError) as error:
+        message = f"I cannot read the time {said.start_at!r}; say one such as 18:00."
+        raise RequestError("bad_time", message) from error
+    if start < now - _JUST_NOW:
+        shown = clock.shown(start, said.timezone)
+        raise RequestError("bad_time", f"{shown} has passed; say a time that is still to come.")
+    return said.model_copy(update={"start_at": start.isoformat()})
+
+
+def _without_start(parsed: Parsed, message: str) -> Parsed:
+    return parsed.model_copy(
+        update={
+            "constraints": parsed.constraints.model_copy(update={"start_at": None}),
+            "evidence": {k: words for k, words in parsed.evidence.items() if k != "start_at"},
+            "problems": (*parsed.problems, Problem(clause="start_at", message=message)),
+        }
     )
 
 

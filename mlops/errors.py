@@ -33,7 +33,8 @@ AlternativeKind = Literal[
 class Alternative(BaseModel):
     """One way out of a refusal; `cost_usd` is a decimal string, or None where no price exists.
 
-    `minutes` is the time that it needs; `changes` are the constraints to set in order to take it,
+    `minutes` is the time that it needs; `quota` the type ("ml.g5.xlarge spot") whose quota it asks
+    AWS to raise; `changes` are the constraints to set in order to take it,
     and `raise_monthly_limit_usd` by how much the month's limit has to grow.
     """
 
@@ -44,6 +45,7 @@ class Alternative(BaseModel):
     cost_usd: str | None = None
     minutes: int | None = None
     changes: dict[str, str | int | float | bool] = {}
+    quota: str | None = None
 
 
 class OpsError(Exception):

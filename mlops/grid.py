@@ -100,17 +100,19 @@ class Sources(BaseModel):
 
 
 def draw(models: Sequence[Model], constraints: Constraints, sources: Sources) -> Grid:
-    """All points of these models; a named instance, spot or number of epochs leaves no others."""
+    """All points of these models; a named instance, spot or number of epochs leaves no others. Who may
+    wait can have what is in use now."""
     points: list[Point] = []
     blocked: list[Blocked] = []
     spots = (False, True) if constraints.spot is None else (constraints.spot,)
     named = constraints.instance_type
+    waits = bool(constraints.queue) or constraints.start_at is not None
     offers = [o for o in sources.market.offers if named in (None, o.instance.name)]
     for model in models:
         for offer in offers:
             for spot in spots:
                 reason = obstacle(
-                    model, offer, spot, sources.market, sources.now, named is not None
+                    model, offer, spot, sources.market, sources.now, named is not None, waits
                 )
                 if reason is None:
                     points += _points(model, offer, spot, constraints.epochs, sources)

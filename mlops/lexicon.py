@@ -86,7 +86,12 @@ _TAGS = {
     "zeige zeig liste starte starten erstelle erstellen baue stoppe beende zum zur im vom um "
     "aus zu nach ueber unter ja nein doch mal auch nur sich man recognition "
     "recognize detection extract extraction answering question questions answer summary tagging "
-    "going possible enough first second third last past previous next ago old",
+    "going possible enough first second third last past previous next ago old "
+    "queue queued queueing queuing enqueue schedule scheduled postpone defer delay begin begins commence "
+    "wait waits waiting warte warten wartezeit warteschlange einreihen einplanen verschiebe capacity "
+    "kontingent kapazitaet beginne beginnen beginn noon midnight midday mitternacht uhr oclock pm am "
+    "monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag "
+    "freitag samstag sonntag uebermorgen evening abend afternoon nachmittag fruehestens",
 }
 _NAMED = {
     "F": {

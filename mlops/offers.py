@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops.errors import Alternative, RefusedError, RequestError
+from mlops.errors import RequestError
 from mlops.instances import InstanceType
 from mlops.models import Model
 from mlops.prices import Price, may_spend, require_spendable
@@ -24,7 +24,17 @@ class Offer(BaseModel):
     spot_quota: Quota
 
     def available(self, spot: bool) -> int | None:
-        return (self.spot_quota if spot else self.quota).available
+        return self._quota(spot).available
+
+    def limit(self, spot: bool) -> int | None:
+        return self._quota(spot).limit
+
+    def may_free_up(self, spot: bool) -> bool:
+        """In use now, but there is a quota: waiting helps."""
+        return self.available(spot) == 0 and bool(self.limit(spot))
+
+    def _quota(self, spot: bool) -> Quota:
+        return self.spot_quota if spot else self.quota
 
     @property
     def usd_per_hour(self) -> str | None:
@@ -32,8 +42,20 @@ class Offer(BaseModel):
 
     @property
     def sort_key(self) -> int:
-        """Micro-USD per hour; types without a price come last."""
-        return self.price.usd_per_hour_micro if self.price else 2**63
+        """Micro-USD per hour, volume included; types without a price come last."""
+        return self.price.running_micro if self.price else 2**63
+
+
+class RegionalPrice(BaseModel):
+    """What a type costs in another region, volume included in `running_micro`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    region: str
+    instance_type: str
+    usd_per_hour: str
+    running_micro: int
+    price_as_of: str
 
 
 class Market(BaseModel):
@@ -56,6 +78,7 @@ class Market(BaseModel):
     waits: dict[str, Wait] = {}
     crf_pace: float | None = None
     early_stop: bool = True
+    elsewhere: tuple[RegionalPrice, ...] = ()
 
     def startup_of(self, instance_type: str, spot: bool) -> int:
         """Seconds until training starts: the back end's figure, longer where we waited longer."""
@@ -72,24 +95,32 @@ class Obstacle(StrEnum):
 
 
 def obstacle(
-    model: Model, offer: Offer, spot: bool, market: Market, now: datetime, named: bool = False
+    model: Model,
+    offer: Offer,
+    spot: bool,
+    market: Market,
+    now: datetime,
+    named: bool = False,
+    waits: bool = False,
 ) -> Obstacle | None:
-    """What stands between a model and a type, the first that applies; `named`: a person chose it."""
+    """What stands between a model and a type, the first that applies; `named`: a person chose it,
+    `waits`: it may start later."""
     if not fits(model, offer.instance, named):
         return Obstacle.MEMORY
     if offer.price is None or not may_spend(offer.price, now, market.price_max_age_days):
         return Obstacle.PRICE
+    if waits and offer.may_free_up(spot):
+        return None
     return Obstacle.QUOTA if offer.available(spot) == 0 else None
 
 
-def require_named(name: str, model: Model, market: Market, now: datetime, spot: bool) -> Offer:
-    """The offer that a person named: taken as said, or refused with alternatives, never replaced."""
+def require_named(name: str, market: Market, now: datetime) -> Offer:
+    """The offer that a person named: taken as said, or refused with alternatives, never replaced.
+    Its quota is not looked at here."""
     offer = next((o for o in market.offers if o.instance.name == name), None)
     if offer is None:
         raise RequestError("unknown_instance", f"{name} is not offered in {market.region}.")
     require_spendable(offer.price, name, now, market.price_max_age_days)
-    if obstacle(model, offer, spot, market, now, named=True) is Obstacle.QUOTA:
-        raise _no_quota(offer, model, market, now, spot)
     return offer
 
 
@@ -98,39 +129,3 @@ def fits(model: Model, instance: InstanceType, named: bool = False) -> bool:
     if not model.needs_gpu:
         return named or instance.is_cpu
     return (instance.gpu_memory_gib_each or 0) >= model.gpu_memory_gib
-
-
-def _no_quota(
-    offer: Offer, model: Model, market: Market, now: datetime, spot: bool
-) -> RefusedError:
-    quota = offer.spot_quota if spot else offer.quota
-    others = tuple(
-        Alternative(
-            kind="instance",
-            message=f"Use {other.instance.name} at ${other.usd_per_hour} per hour",
-            cost_usd=other.usd_per_hour,
-        )
-        for other in _spendable(model, market, now)
-        if other.available(spot) != 0
-    )
-    wait = Alternative(kind="wait", message="Wait until one of your running jobs ends")
-    return RefusedError(
-        "quota",
-        f"No {offer.instance.name} is free: {quota.in_use} of {quota.limit} in use.",
-        (
-            *others[:3],
-            *((wait,) if quota.limit else ()),
-            Alternative(kind="quota", message="Ask AWS for a higher quota"),
-        ),
-    )
-
-
-def _spendable(model: Model, market: Market, now: datetime) -> list[Offer]:
-    """Fitting offers that may be spent on, cheap first."""
-    days = market.price_max_age_days
-    fitting = (
-        o
-        for o in market.offers
-        if fits(model, o.instance) and o.price and may_spend(o.price, now, days)
-    )
-    return sorted(fitting, key=lambda o: o.sort_key)

@@ -29,6 +29,8 @@ def sentence(constraints: Constraints) -> str:
         f"in {constraints.region}" if constraints.region else "",
         f"{constraints.epochs} epochs" if constraints.epochs else "",
         "no early stopping" if constraints.early_stop is False else "",
+        _waiting(constraints),
+        f"start {_when(constraints.start_at)}" if constraints.start_at else "",
     )
     return ", ".join([what, *(clause for clause in clauses if clause)])
 
@@ -38,6 +40,22 @@ def _limit(comparator: Comparator | None, before: str, value: object, after: str
         return ""
     words = "less than" if comparator is Comparator.LT else "at most"
     return f"{words} {before}{value}{after}"
+
+
+def _waiting(constraints: Constraints) -> str:
+    if constraints.max_wait_minutes is not None:
+        return f"wait up to {constraints.max_wait_minutes} minutes"
+    return {None: "", True: "queue it", False: "do not queue it"}[constraints.queue]
+
+
+def _when(start_at: str) -> str:
+    """ "at 2026-11-23 17:00:00 UTC", "tomorrow at 09:00", "in 120 minutes"."""
+    if start_at.startswith("in "):
+        return start_at
+    if start_at[:4].isdecimal():
+        return f"at {start_at.replace('T', ' ').replace('+00:00', ' UTC')}"
+    day, _, clock = start_at.rpartition(" ")
+    return f"{day} at {clock}".strip()
 
 
 def _target(constraints: Constraints) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops.candidates import Candidate, candidates, whole_grid
 from mlops.constraints import Comparator, Constraints
+from mlops.crowded import no_room
 from mlops.errors import Alternative, RequestError
 from mlops.estimate import Estimate
 from mlops.expectations import Expectation, published
@@ -19,7 +20,7 @@ from mlops.money import parse_usd, to_usd
 from mlops.offers import Market
 from mlops.options import Option, Rejection, alternatives, expectation_of, rejections
 from mlops.refusals import nothing_fits
-from mlops.stages import Skipped, Stage, share_out
+from mlops.stages import Elsewhere, Skipped, Stage, cheaper_elsewhere, share_out
 from mlops.waits import in_words
 
 __all__ = ["Asker", "NextStep", "Plan", "Stage", "build"]
@@ -80,6 +81,7 @@ class Plan(BaseModel):
     published: tuple[Expectation, ...] = ()
     waits: dict[str, str] = {}
     early_stop: bool = False
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def ceiling_micro(self) -> int:
@@ -106,6 +108,10 @@ def build(
     left_micro = _money_left(constraints, market)
     stages, skipped = share_out(runnable, constraints, market, left_micro)
     if not stages:
+        if not any(c.points for c in runnable) and (
+            full := no_room(constraints, sources, left_micro)
+        ):
+            raise full
         free = whole_grid(constraints, sources, named=False)
         raise nothing_fits(runnable, free, constraints, market, left_micro)
     stages = [_expecting(stage, constraints, sources) for stage in stages]
@@ -136,6 +142,7 @@ def build(
         published=published(dataset.name),
         waits={s.instance_type: in_words(market.waits, s.instance_type, s.spot) for s in stages},
         early_stop=market.early_stop and constraints.early_stop is not False,
+        elsewhere=cheaper_elsewhere(stages, market),
     )
     digest = hashlib.sha256(draft.model_dump_json().encode()).hexdigest()
     return draft.model_copy(update={"plan_id": f"plan-{digest[:16]}"})
@@ -147,7 +154,13 @@ def _check_region(constraints: Constraints, market: Market) -> None:
     raise RequestError(
         "other_region",
         f"This back end works in {market.region}, not in {constraints.region}.",
-        (Alternative(kind="instance", message=f"Train in {market.region}"),),
+        (
+            Alternative(
+                kind="instance",
+                message=f"Train in {market.region}",
+                changes={"region": market.region},
+            ),
+        ),
     )
 
 

@@ -36,14 +36,15 @@ def combine(
     instance_type: str,
     spot: bool,
     limits: Mapping[str, int],
-    in_use: Mapping[tuple[str, bool], int],
+    in_use: Mapping[tuple[str, bool], int] | None,
 ) -> Quota:
-    """A quota from the listed limits and the counted use; a name that is not listed is unknown."""
+    """A quota from the listed limits and the counted use; a name that is not listed is unknown, and
+    so is a use that was not counted."""
     whole = limits.get(ACCOUNT_WIDE)
     return Quota(
         instance_type=instance_type,
         spot=spot,
         limit=limits.get(quota_name(instance_type, spot)),
-        in_use=in_use.get((instance_type, spot), 0),
-        account_left=None if whole is None else whole - sum(in_use.values()),
+        in_use=None if in_use is None else in_use.get((instance_type, spot), 0),
+        account_left=None if whole is None or in_use is None else whole - sum(in_use.values()),
     )

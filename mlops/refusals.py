@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[str, AlternativeKind], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """A point that does not fit what was said, and the clauses with which it would."""
 
     point: Point
@@ -59,8 +59,8 @@ def nothing_fits(
 
     `whole` is the grid as if no model, type, spot or epochs had been said.
     """
-    ways = [_way(p, constraints, market) for p in whole.points if p.runnable]
-    offers = tuple(_alternative(way, market) for way in _three(ways))
+    ways = [way(p, constraints, market) for p in whole.points if p.runnable]
+    offers = tuple(alternative(w, market) for w in best_ways(ways))
     points = [point for candidate in runnable for point in candidate.points]
     if not points:
         why = " ".join(c.reason for c in runnable)
@@ -91,7 +91,7 @@ def _reason(points: Sequence[Point], constraints: Constraints, market: Market) -
     return "budget_too_small", f"{head}; {worth} {show_usd(need)}."
 
 
-def _way(point: Point, constraints: Constraints, market: Market) -> _Way:
+def way(point: Point, constraints: Constraints, market: Market) -> Way:
     """The smallest change of clauses with which this point would be a stage."""
     changes: Changes = {}
     on_ladder = constraints.model is None and point.model in LADDER
@@ -111,13 +111,13 @@ def _way(point: Point, constraints: Constraints, market: Market) -> _Way:
     if constraints.budget_usd is not None and parse_usd(constraints.budget_usd) < need:
         changes["budget_usd"] = to_usd(need)
     month = _up_to_cents(max(0, need - market.month_left_micro))
-    return _Way(point, changes, need, month)
+    return Way(point, changes, need, month)
 
 
-def _three(ways: Sequence[_Way]) -> list[_Way]:
+def best_ways(ways: Sequence[Way]) -> list[Way]:
     """The least raise of the budget, the least extra time, the best other way; then what is next."""
     ordered = sorted(ways, key=lambda way: way.order)
-    picked: list[_Way] = []
+    picked: list[Way] = []
     for wanted in (_is_raise, _is_more_time, _is_other):
         first = next((way for way in ordered if wanted(way) and way not in picked), None)
         picked += [first] if first else []
@@ -129,19 +129,19 @@ def _three(ways: Sequence[_Way]) -> list[_Way]:
     return picked[:COUNTER_OFFERS]
 
 
-def _is_raise(way: _Way) -> bool:
+def _is_raise(way: Way) -> bool:
     return way.kind == "raise_budget"
 
 
-def _is_more_time(way: _Way) -> bool:
+def _is_more_time(way: Way) -> bool:
     return way.kind == "time"
 
 
-def _is_other(way: _Way) -> bool:
+def _is_other(way: Way) -> bool:
     return not _is_raise(way) and not _is_more_time(way)
 
 
-def _alternative(way: _Way, market: Market) -> Alternative:
+def alternative(way: Way, market: Market) -> Alternative:
     changes: Changes = dict(way.changes)
     if way.month_micro:
         changes["raise_monthly_limit_usd"] = to_usd(way.month_micro)
@@ -154,7 +154,7 @@ def _alternative(way: _Way, market: Market) -> Alternative:
     )
 
 
-def _in_words(way: _Way) -> str:
+def _in_words(way: Way) -> str:
     point, changes = way.point, way.changes
     asked: list[str] = []
     if "model" in changes:

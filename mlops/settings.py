@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -10,6 +12,8 @@ from mlops.errors import RequestError, explain_validation
 from mlops.money import parse_usd
 
 LOCAL_GATEWAY_ID = "gtw-local-fallback"
+SNS, WEBHOOK = "sns", "webhook"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _limit(text: str) -> str:
@@ -21,6 +25,23 @@ def _limit(text: str) -> str:
     if negative:
         raise ValueError("A limit cannot be negative.")
     return text
+
+
+def _web_address(secret: SecretStr) -> SecretStr:
+    """ValueError, without the address itself, unless it is https or on this machine."""
+    parts = urlsplit(secret.get_secret_value())
+    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not parts.hostname or not (local or parts.scheme == "https") or "@" in parts.netloc:
+        raise ValueError("It must be an https address without a user name.")
+    return secret
+
+
+def _zone(name: str) -> str:
+    """ValueError unless it is a zone that this machine knows; UTC always is."""
+    try:
+        return ZoneInfo(name).key if name != "UTC" else name
+    except (OSError, KeyError) as error:
+        raise ValueError("It must be a time zone such as Europe/Berlin.") from error
 
 
 class Settings(BaseModel):
@@ -52,10 +73,42 @@ class Settings(BaseModel):
     team_monthly_limit_usd: Annotated[str, AfterValidator(_limit)] | None = None
     price_max_age_days: int = Field(default=180, ge=0)
     bedrock_model_id: str = "global.anthropic.claude-sonnet-5-5"
+    bedrock_region: str | None = Field(default=None, description="where the model is asked")
+    model_rate: str | None = Field(
+        default=None,
+        description='of a model without a dated row: "2.20 in, 11.00 out, 2026-11-22"',
+    )
+    guardrail_id: str | None = Field(default=None, description="a Bedrock guardrail")
+    guardrail_version: str = Field(default="DRAFT", pattern=r"[1-9][0-9]{0,7}|DRAFT")
     gateway_id: str = LOCAL_GATEWAY_ID
     use_gateway: bool = True
     gateway_token: SecretStr | None = Field(
         default=None, exclude=True, description="for a Gateway that wants no signature"
+    )
+    serve_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        exclude=True,
+        description="what callers of the headless API must send",
+    )
+    serve_origins: str = Field(
+        default="", description="web origins that may call the headless API, comma-separated"
+    )
+    serve_platform_auth: bool = Field(
+        default=False, description="AgentCore Runtime in front of the headless API asks who calls"
+    )
+    mcp_servers: str | None = Field(
+        default=None, exclude=True, description="external MCP servers: a file, or JSON"
+    )
+    mcp_token: SecretStr | None = Field(
+        default=None, exclude=True, description="what `llmops mcp --http` asks its clients for"
+    )
+    notify_topic_arn: str | None = Field(default=None, description="SNS topic for notices")
+    notify_webhook: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+        default=None, exclude=True, description="https address that takes Slack's JSON"
+    )
+    notify_by_webhook: bool = Field(
+        default=False, description="some process has the webhook; set where it is not given itself"
     )
     react: bool = Field(
         default=True, description="False: the deterministic policy answers, no model"
@@ -65,6 +118,12 @@ class Settings(BaseModel):
     )
     early_stop: bool = Field(
         default=True, description="stop a stage whose learning curve cannot reach the target"
+    )
+    compare_regions: str = Field(
+        default="us-east-1,us-west-2,eu-central-1", description="whose prices a plan looks at"
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        default=None, description="of the person, such as Europe/Berlin: for times of day"
     )
     launch_within_stated_budget: bool = Field(
         default=False,
@@ -80,9 +139,11 @@ class Settings(BaseModel):
         return f"{self.prefix}-models"
 
     @property
-    def limited_team(self) -> str | None:
-        """The team whose month is booked: only one that has a limit."""
-        return self.team if self.team_monthly_limit_usd is not None else None
+    def notify_channels(self) -> tuple[str, ...]:
+        """Where notices go besides the app; nowhere by default."""
+        topic = (SNS,) if self.notify_topic_arn else ()
+        by_web = self.notify_by_webhook or self.notify_webhook is not None
+        return topic + ((WEBHOOK,) if by_web else ())
 
     @property
     def uses_lambda_gateway(self) -> bool:
@@ -104,7 +165,8 @@ class Settings(BaseModel):
 
     def to_env(self) -> dict[str, str]:
         """The environment that gives the same settings to another process (a Lambda); no secrets."""
-        dumped = self.model_dump(mode="json", exclude_none=True)
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        dumped["notify_by_webhook"] = WEBHOOK in self.notify_channels
         return {
             name: ",".join(dumped[field]) if field == "engines" else str(dumped[field])
             for name, field in ENVIRONMENT.items()
@@ -129,12 +191,26 @@ ENVIRONMENT = {
     "LLMOPS_TEAM_MONTHLY_LIMIT_USD": "team_monthly_limit_usd",
     "LLMOPS_PRICE_MAX_AGE_DAYS": "price_max_age_days",
     "BEDROCK_MODEL_ID": "bedrock_model_id",
+    "BEDROCK_REGION": "bedrock_region",
+    "LLMOPS_MODEL_RATE": "model_rate",
+    "LLMOPS_GUARDRAIL_ID": "guardrail_id",
+    "LLMOPS_GUARDRAIL_VERSION": "guardrail_version",
     "AGENTCORE_GATEWAY_ID": "gateway_id",
     "USE_AGENTCORE_GATEWAY": "use_gateway",
     "LLMOPS_GATEWAY_TOKEN": "gateway_token",
+    "LLMOPS_SERVE_TOKEN": "serve_token",
+    "LLMOPS_SERVE_ORIGINS": "serve_origins",
+    "LLMOPS_SERVE_PLATFORM_AUTH": "serve_platform_auth",
+    "LLMOPS_MCP_SERVERS": "mcp_servers",
+    "LLMOPS_MCP_TOKEN": "mcp_token",
+    "LLMOPS_NOTIFY_TOPIC_ARN": "notify_topic_arn",
+    "LLMOPS_NOTIFY_WEBHOOK": "notify_webhook",
+    "LLMOPS_NOTIFY_BY_WEBHOOK": "notify_by_webhook",
     "FEATURE_REACT_ORCHESTRATION": "react",
     "LLMOPS_CRF_SECONDS_PER_TOKEN_ITERATION": "crf_pace",
     "LLMOPS_EARLY_STOP": "early_stop",
+    "LLMOPS_TIMEZONE": "timezone",
+    "LLMOPS_COMPARE_REGIONS": "compare_regions",
     "LLMOPS_LAUNCH_WITHIN_STATED_BUDGET": "launch_within_stated_budget",
 }
 

@@ -1,21 +1,19 @@
-"""One ToolSpec per tool: it validates in the Lambda, describes to the model, and registers at the Gateway.
-
-Fields named in `injected` are set by code (the gate), never by a model: who asks, and what a person said.
-"""
+"""Our tools, one ToolSpec each: it validates in the Lambda, describes to the model, and registers at the Gateway."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field
 
+from mlops.approvals import Queue
 from mlops.constraints import Constraints
 from mlops.datasets import Dataset
-from mlops.errors import RequestError, explain_validation
 from mlops.job import Job
 from mlops.plan import Plan
-from mlops.schemas import subset
+from mlops.report import Report
+from mlops.tool_spec import ToolSpec
 
 
 class _Wire(BaseModel):
@@ -25,6 +23,7 @@ class _Wire(BaseModel):
 class QuotasInput(_Wire):
     instance_type: str | None = Field(default=None, description="one type, e.g. ml.g5.xlarge")
     region: str | None = Field(default=None, description="another region, e.g. eu-central-1")
+    regions: tuple[str, ...] = Field(default=(), description="several regions, side by side")
     refresh: bool = Field(False, description="ask the Price List API now, whatever is known")
 
 
@@ -51,6 +50,22 @@ class OfferRow(_Wire):
     ec2_usd_per_hour: str | None = None
     spot_usd_per_hour: str | None = None
     spot_basis: str | None = None
+    wait_p50_seconds: int | None = Field(default=None, description="seen, launch to start")
+    wait_p90_seconds: int | None = None
+    wait_jobs: int = 0
+
+
+class RegionOffer(_Wire):
+    """What one type costs in one region, and how many of it are free; None is unknown."""
+
+    region: str
+    instance_type: str
+    usd_per_hour: str | None
+    price_as_of: str | None
+    confidence: str
+    available: int | None
+    spot_available: int | None
+    cheapest: bool
 
 
 class QuotasOutput(_Wire):
@@ -59,6 +74,7 @@ class QuotasOutput(_Wire):
     cheapest_gpu: str | None
     cheapest: str | None
     sandbox: bool
+    regions: tuple[RegionOffer, ...] = ()
 
 
 class IncreaseInput(_Wire):
@@ -104,16 +120,22 @@ class PlanInput(_Wire):
 
 class PlanOutput(_Wire):
     plan: Plan
+    inputs_sha256: str = Field(default="", description="of the stored inputs of the plan")
 
 
 class LaunchInput(_Wire):
     plan_id: str = Field(description="id of a plan from plan_training")
     max_cost_cents: int = Field(default=0, ge=0, description="ceiling of the plan in whole cents")
+    retry_of: str = Field(default="", description="a failed or stopped job of it, to try again")
 
 
 class LaunchOutput(_Wire):
-    job: Job
-    already_launched: bool
+    """Without a job it waits in the queue; `message` says until when."""
+
+    job: Job | None = None
+    already_launched: bool = False
+    queue: Queue | None = None
+    message: str = ""
 
 
 class DescribeInput(_Wire):
@@ -121,25 +143,69 @@ class DescribeInput(_Wire):
     person: str = "local"
 
 
+class WaitingPlan(_Wire):
+    """An approved plan in the queue: nothing of it has started."""
+
+    plan_id: str
+    dataset: str
+    instance_type: str
+    ceiling_usd: str
+    queue: Queue
+    message: str
+
+
 class DescribeOutput(_Wire):
     jobs: tuple[Job, ...]
     as_of: datetime
+    waiting: tuple[WaitingPlan, ...] = ()
 
 
 class StopInput(_Wire):
-    job_name: str = Field(description="the job to stop")
+    job_name: str = Field(default="", description="the job to stop")
+    plan_id: str = Field(default="", description="or the queued plan to take out of the queue")
+    person: str = "local"
 
 
 class StopOutput(_Wire):
-    job: Job
+    """The job, or what was given back of a plan that waited."""
+
+    job: Job | None = None
+    plan_id: str | None = None
+    released_usd: str = "0.00"
+
+
+class ReportInput(_Wire):
+    plan_id: str | None = Field(default=None, description="without it the latest run's")
+    person: str = "local"
+    session_id: str = ""
+
+
+class ReportOutput(_Wire):
+    """How a plan's run ended: with a report, or with a failure (code, message, alternatives)."""
+
+    plan_id: str
+    report: Report | None = None
+    failure: dict[str, Any] | None = None
 
 
 class CostsInput(_Wire):
     person: str = "local"
+    team: str | None = Field(default=None, description="a team's month as well")
+
+
+class TeamCosts(_Wire):
+    """The month of a team that has a limit."""
+
+    name: str
+    limit_usd: str
+    spent_usd: str
+    reserved_usd: str
+    left_usd: str
 
 
 class CostsOutput(_Wire):
-    """The person's month: what is spent and reserved against the limit."""
+    """The person's month: what is spent and reserved against the limit; `storage_usd` is the part
+    of what is spent that training volumes cost."""
 
     month: str
     limit_usd: str
@@ -147,78 +213,8 @@ class CostsOutput(_Wire):
     reserved_usd: str
     left_usd: str
     sandbox: bool
-
-
-class ToolSpec(BaseModel, frozen=True, extra="forbid"):
-    """A tool as everyone sees it."""
-
-    name: str
-    description: str
-    input_model: type[BaseModel]
-    output_model: type[BaseModel]
-    injected: frozenset[str] = frozenset()
-    spends: bool = False
-
-    @property
-    def function_name(self) -> str:
-        return f"llmops-tool-{self.name.replace('_', '-')}"
-
-    def model_schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments that a model may set."""
-        schema = self.input_model.model_json_schema()
-        properties = {
-            name: {k: v for k, v in body.items() if k != "title"}
-            for name, body in schema.get("properties", {}).items()
-            if name not in self.injected
-        }
-        required = [name for name in schema.get("required", []) if name in properties]
-        return {"type": "object", "properties": properties, "required": required}
-
-    def gateway_schema(self) -> dict[str, Any]:
-        """All arguments, injected ones too, in the Gateway's subset of JSON Schema.
-
-        What the subset cannot say is said in the descriptions, and checked where the tool runs.
-        """
-        schema = self.input_model.model_json_schema()
-        return subset(schema, schema.get("$defs", {}))
-
-    def read(self, arguments: Mapping[str, Any]) -> Any:
-        """Validated input; RequestError in plain words when the arguments do not fit."""
-        try:
-            return self.input_model.model_validate(arguments)
-        except ValidationError as error:
-            raise RequestError(
-                "bad_arguments", f"{self.name}: {explain_validation(error)}"
-            ) from error
-
-
-class RemoteTool(ToolSpec, frozen=True):
-    """A tool that a Gateway offers and no code here knows: its schema is all there is."""
-
-    input_schema: dict[str, Any]
-    output_model: type[BaseModel] = BaseModel
-    spends: Literal[False] = False
-
-    def model_schema(self) -> dict[str, Any]:
-        return self.input_schema
-
-
-def arguments_model(schema: Mapping[str, Any]) -> type[BaseModel]:
-    """Checks arguments as far as the Gateway's subset of JSON Schema says; more are allowed.
-
-    TypeError, AttributeError or ValueError for what is no schema.
-    """
-    required: list[str] = list(schema.get("required") or ())
-    bodies: dict[str, Any] = dict(schema.get("properties") or {})
-    bodies |= {name: {} for name in required if name not in bodies}
-    fields: dict[str, Any] = {
-        f"argument_{number}": (
-            _python_type(body),
-            Field(... if name in required else None, alias=name),
-        )
-        for number, (name, body) in enumerate(bodies.items())
-    }
-    return create_model("Arguments", __config__=ConfigDict(extra="allow", strict=True), **fields)
+    storage_usd: str = "0.00"
+    team: TeamCosts | None = None
 
 
 _SPECS = (
@@ -259,7 +255,7 @@ _SPECS = (
         description="Starts an approved plan. Refused unless a person approved this very plan.",
         input_model=LaunchInput,
         output_model=LaunchOutput,
-        injected=frozenset({"max_cost_cents"}),
+        injected=frozenset({"max_cost_cents", "retry_of"}),
         spends=True,
     ),
     ToolSpec(
@@ -274,6 +270,15 @@ _SPECS = (
         description="Stops a running training job; what ran until then is charged.",
         input_model=StopInput,
         output_model=StopOutput,
+        injected=frozenset({"person"}),
+    ),
+    ToolSpec(
+        name="get_training_report",
+        description="How a run ended: PASS or FAIL per clause, cost, scores, next steps; or why "
+        "it failed. Answers why a clause failed.",
+        input_model=ReportInput,
+        output_model=ReportOutput,
+        injected=frozenset({"person", "session_id"}),
     ),
     ToolSpec(
         name="get_costs",
@@ -286,15 +291,3 @@ _SPECS = (
 
 TOOLS: Mapping[str, ToolSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
 EVENT_HANDLERS = ("on_training_event", "watchdog")
-
-_PLAIN_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool}
-
-
-def _python_type(schema: Mapping[str, Any]) -> Any:
-    """Any where the subset says nothing."""
-    kind = schema.get("type")
-    if kind == "array":
-        return list[_python_type(schema.get("items") or {})]
-    if kind == "object":
-        return arguments_model(schema) if schema.get("properties") else dict[str, Any]
-    return _PLAIN_TYPES.get(kind, Any) if isinstance(kind, str) else Any

@@ -38,13 +38,20 @@ _GERMAN_TEXT = re.compile(
     re.IGNORECASE,
 )
 _WORD = r"[^\W\d_](?:[\w\u0300-\u036f]|[-./](?=\w)|['’](?=(?!s\b)[^\W\d_]))*"
+# "1'500" and a narrow space group by themselves, a plain space only beside a currency: "$5 100 epochs".
+_SPACED = (
+    r"(?<![\d:.,])[1-9]\d{0,2}(?:[\u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?!\d)"
+    r"|(?<![\d:.,])[1-9]\d{0,2}(?: \d{3})+(?:[.,]\d{1,2})?(?=\s?(?:usd|us\s?\$|\$|dollars?|dollarn|bucks)(?![\w\d]))"
+    r"|(?:(?<=\$)|(?<=\$ )|(?<=usd)|(?<=usd ))[1-9]\d{0,2}(?: \d{3})+(?:[.,]\d{1,2})?(?!\d)"
+    r"(?=\s*(?:$|[,.;:!?)]|(?:and|und|or|oder|in|within|at|with|mit|for|für|fuer|on|auf|total|max)\b))"
+)
 _PIECE = re.compile(
     r"(?P<I>(?:ml\.)?(?:[gpcmrt]\d+[a-z]{0,3}|trn\d+n?|inf\d+)(?:-[a-z]+\d+)?"
     r"(?:\.(?:\d*x?large|medium|metal)|[\s-]\d*xlarge)(?![^\W_]))"
     r"|(?P<R>(?:us|eu|ap|sa|ca|me|af|il|mx)-(?:gov-)?"
     r"(?:north|south|east|west|central){1,2}-\d(?!\w))"
     r"|(?P<money>us\s?\$|usd(?=\d)|['’]s\b)"
-    r"|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
+    rf"|(?P<number>{_SPACED}|\d+(?:[.,]\d+)*|\.\d+)"
     rf"|(?P<word>{_WORD})"
     r"|(?P<symbol>[<>=]=|=[<>]|\S)",
     re.IGNORECASE,
@@ -112,9 +119,10 @@ def _add_number(tokens: list[Token], text: str, match: re.Match[str], german: bo
 
 
 def _read_number(raw: str, german: bool) -> Decimal | None:
-    """ "1,500.50", "1.500,50", "0,85"; None for what is no number ("1.2.3") or absurdly long."""
+    """ "1,500.50", "1.500,50", "1'500", "0,85"; None for what is no number ("1.2.3") or absurdly long."""
     if len(raw) > 18:
         return None
+    raw = re.sub(r"[\s'’]", "", raw)
     marks = [c for c in raw if c in ".,"]
     last = marks[-1] if marks else "."
     decimals = raw.rpartition(last)[2] if marks else ""

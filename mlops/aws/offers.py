@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mlops.aws.clients import Aws, translated
 from mlops.aws.prices import Prices
 from mlops.aws.quotas import listed
+from mlops.errors import OpsError
 from mlops.instances import catalog
 from mlops.offers import Offer
 from mlops.quotas import combine
@@ -26,8 +27,22 @@ class Offers:
 
     def all(self, now: datetime) -> tuple[Offer, ...]:
         """Retired types are left out. Quotas that cannot be read are unknown, not zero."""
+        return self._offers(now, self._limits(), self._in_use())
+
+    def elsewhere(self, now: datetime) -> tuple[Offer, ...]:
+        """Of a region where nothing of ours runs as a rule: what cannot be read there is unknown."""
+        limits = self._limits()
+        if not limits:
+            return self._offers(now, {}, None)
+        try:
+            return self._offers(now, limits, self._in_use())
+        except OpsError:
+            return self._offers(now, limits, None)
+
+    def _offers(
+        self, now: datetime, limits: dict[str, int], in_use: Counter[tuple[str, bool]] | None
+    ) -> tuple[Offer, ...]:
         prices = self._prices.all(now)
-        limits, in_use = self._limits(), self._in_use()
         return tuple(
             Offer(
                 instance=instance,
@@ -40,9 +55,12 @@ class Offers:
         )
 
     def _limits(self) -> dict[str, int]:
-        """None of them counts when not all can be read."""
+        """None of them counts when not all can be read, or when they are those of another region."""
         try:
-            return {q["QuotaName"]: int(q["Value"]) for q in listed(self._aws)}
+            found = list(listed(self._aws))
+            if any(_region(q["QuotaArn"]) != self._aws.settings.region for q in found):
+                return {}
+            return {q["QuotaName"]: int(q["Value"]) for q in found}
         except (ClientError, BotoCoreError):
             return {}
 
@@ -68,3 +86,7 @@ class Offers:
             for page in pages.paginate(StatusEquals=status):
                 for summary in page["TrainingJobSummaries"]:
                     yield summary["TrainingJobName"]
+
+
+def _region(arn: str) -> str:
+    return arn.split(":")[3]

@@ -5,12 +5,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.approvals import Approval, ApprovalStatus, Queue
+from mlops.approvals import Approval, ApprovalStatus, Queue, wish
 from mlops.aws.clients import Aws, error_code, translate
+from mlops.aws.limits import Limits
 from mlops.aws.tables import OPEN, PLANS
 from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.plan import Plan
 
+_MAX_ID_CHARS = 100
 _PLAN, _APPROVAL = "PLAN", "APPROVAL"
 # Longer than a Lambda may run: whoever held a move this long has died.
 MOVE_LEASE = timedelta(seconds=90)
@@ -21,8 +23,8 @@ class Plans:
     """Reads and writes plans; only a person's action calls `approve` and `decline`."""
 
     def __init__(self, aws: Aws):
+        self._aws = aws
         self._db = aws.dynamodb
-        self._team = aws.settings.limited_team
 
     def save(self, plan: Plan) -> None:
         item = {
@@ -36,12 +38,21 @@ class Plans:
 
     def get(self, plan_id: str) -> Plan:
         """RequestError when there is no such plan."""
+        if not 0 < len(plan_id) <= _MAX_ID_CHARS:
+            raise RequestError("unknown_plan", f"There is no plan {plan_id[:_MAX_ID_CHARS]!r}.")
         answer = self._db.get_item(
             TableName=PLANS, Key={"plan_id": plan_id, "part": _PLAN}, ConsistentRead=True
         )
         if "Item" not in answer:
             raise RequestError("unknown_plan", f"There is no plan {plan_id!r}.")
         return Plan.model_validate_json(answer["Item"]["body"])
+
+    def of(self, person: str, plan_id: str) -> Plan:
+        """RefusedError when the plan was made for somebody else."""
+        plan = self.get(plan_id)
+        if plan.person != person:
+            raise RefusedError("not_yours", "This plan was made for somebody else.")
+        return plan
 
     def approval(self, plan_id: str) -> Approval | None:
         answer = self._db.get_item(
@@ -51,8 +62,9 @@ class Plans:
         return Approval.model_validate_json(item["body"]) if item else None
 
     def approve(self, plan: Plan, by: str, now: datetime, queue: Queue | None = None) -> Approval:
-        """Stores a person's yes; a repeated yes returns the first one. With `queue` the launch
-        waits for free quota."""
+        """Stores a person's yes; a repeated yes returns the first one. With `queue`, or when the
+        plan's sentence asked for it, the launch waits for its time and for free quota."""
+        queue = queue or wish(plan.constraints, now)
         return self._decide(plan, by, now, ApprovalStatus.APPROVED, queue)
 
     def decline(self, plan: Plan, by: str, now: datetime) -> Approval:
@@ -74,16 +86,23 @@ class Plans:
 
     def close(self, plan_id: str) -> None:
         """The run has ended: its approval is used up and the watchdog may forget it."""
+        self._end(plan_id, ApprovalStatus.USED)
+
+    def withdraw(self, plan_id: str) -> None:
+        """A person took their yes back before anything was started."""
+        self._end(plan_id, ApprovalStatus.DECLINED)
+
+    def _end(self, plan_id: str, status: ApprovalStatus) -> None:
         approval = self.approval(plan_id)
         if approval is None:
             return
-        used = approval.model_copy(update={"status": ApprovalStatus.USED})
+        ended = approval.model_copy(update={"status": status})
         self._db.update_item(
             TableName=PLANS,
             Key={"plan_id": plan_id, "part": _APPROVAL},
             UpdateExpression="SET body = :b REMOVE #o",
             ExpressionAttributeNames={"#o": "open"},
-            ExpressionAttributeValues={":b": used.model_dump_json()},
+            ExpressionAttributeValues={":b": ended.model_dump_json()},
         )
 
     def open_approvals(self) -> list[Approval]:
@@ -134,7 +153,7 @@ class Plans:
             at=now,
             ceiling_usd=plan.ceiling_usd,
             status=status,
-            team=self._team,
+            team=Limits(self._aws).limited_team(),
             queue=queue,
         )
         item = {
@@ -167,3 +186,15 @@ class Plans:
             raise RefusedError("already_approved", message)
         message = "This plan was declined; ask again for a new one."
         raise RefusedError("not_approved", message, _AGAIN)
+
+
+def still_open(plan_id: str) -> dict[str, Any]:
+    """For a transaction: it fails when the plan's run has been reported or undone."""
+    return {
+        "ConditionCheck": {
+            "TableName": PLANS,
+            "Key": {"plan_id": plan_id, "part": _APPROVAL},
+            "ConditionExpression": "attribute_exists(#o)",
+            "ExpressionAttributeNames": {"#o": "open"},
+        }
+    }

@@ -4,28 +4,39 @@ the safety net, and given up with a clear word when their time is over."""
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.approvals import Approval, Queue
+from mlops.approvals import (
+    QUEUE_LASTS,
+    Approval,
+    ApprovalStatus,
+    Queue,
+    queue_words,
+    require,
+)
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import launch, release
+from mlops.aws.launch import Launched, launch
 from mlops.aws.plans import Plans
+from mlops.aws.reservations import release
 from mlops.errors import Alternative, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.job import job_name
 from mlops.plan import Plan
+from mlops.tools import WaitingPlan
 
 Clock = Callable[[], datetime]
 _log = logging.getLogger(__name__)
 
 # AWS has no room now; anything else that it refuses will not change by waiting.
 _WAITS = ("quota", "no_capacity")
-_LASTS = timedelta(days=1)
+# Somebody else decides on the plan, or has decided: what is reserved is not ours to give back.
+_OTHERS_AT_IT = ("plan_busy", "not_approved", "approval_used")
+_OPEN = ApprovalStatus.APPROVED
 
 
 def queue_plan(
@@ -39,21 +50,81 @@ def queue_plan(
     if plan.person != by:
         raise RefusedError("not_yours", "This plan was made for somebody else.")
     begins = max(now, not_before or now)
-    ends = until or begins + _LASTS
+    ends = until or begins + QUEUE_LASTS
     if ends <= begins:
         raise RequestError("bad_time", "The queue would end before it begins.")
     approval = Plans(aws).approve(plan, by, now, Queue(not_before=not_before, until=ends))
-    data = {
-        "plan_id": plan.plan_id,
-        "status": "approved",
-        "ceiling_usd": plan.ceiling_usd,
-        "budget_usd": plan.budget_usd,
-        "by": by,
-        "queued": approval.queue.model_dump(mode="json") if approval.queue else None,
-    }
-    once = f"approved#{plan.plan_id}"
-    EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.APPROVAL, data, once)
+    if approval.queue is not None:
+        _tell(aws, plan, approval, clock, "queued", approval.queue)
     return approval
+
+
+def launch_or_wait(aws: Aws, plan: Plan, clock: Clock) -> Launched | Queue:
+    """Starts an approved plan; one that may wait is queued when it is not yet its time, or when
+    there is no room for it. Every other refusal is raised, with nothing left reserved."""
+    plans, stage = Plans(aws), plan.stages[0].number
+    approval = plans.approval(plan.plan_id)
+    if approval is None or approval.queue is None:
+        return launch(aws, plan.plan_id, stage, clock())
+    require(approval, plan.plan_id, plan.ceiling_micro)
+    begins = approval.queue.not_before
+    if begins is not None and clock() < begins:
+        _tell(aws, plan, approval, clock, "queued", approval.queue)
+        return approval.queue
+    try:
+        return launch(aws, plan.plan_id, stage, clock())
+    except RefusedError as error:
+        if error.code in _WAITS:
+            _tell(aws, plan, approval, clock, "queued", approval.queue)
+            return approval.queue
+        if error.code not in _OTHERS_AT_IT:
+            release(aws, plan, approval, clock())
+            plans.close(plan.plan_id)
+        raise
+
+
+def waiting(aws: Aws, person: str) -> tuple[WaitingPlan, ...]:
+    """A person's plans in the queue, oldest approval first."""
+    found: list[WaitingPlan] = []
+    for approval in Plans(aws).open_approvals():
+        if approval.queue is None or approval.by != person or Jobs(aws).of_plan(approval.plan_id):
+            continue
+        plan = Plans(aws).get(approval.plan_id)
+        stage, zone = plan.stages[0], plan.constraints.timezone
+        found.append(
+            WaitingPlan(
+                plan_id=plan.plan_id,
+                dataset=plan.dataset.name,
+                instance_type=stage.instance_type,
+                ceiling_usd=plan.ceiling_usd,
+                queue=approval.queue,
+                message=queue_words(approval.queue, stage.instance_type, zone),
+            )
+        )
+    return tuple(found)
+
+
+def cancel(aws: Aws, plan: Plan, clock: Clock) -> int:
+    """Takes a plan that waits out of the queue; micro-USD given back.
+
+    RefusedError when it does not wait, or when it is being started at this moment.
+    """
+    plans, owner = Plans(aws), uuid.uuid4().hex
+    approval = plans.approval(plan.plan_id)
+    if approval is None or approval.queue is None or approval.status is not _OPEN:
+        raise RefusedError("not_queued", "This plan does not wait in the queue.")
+    if not plans.claim(plan.plan_id, owner, clock()):
+        again = Alternative(kind="wait", message="Look at your jobs again in a minute")
+        raise RefusedError("plan_busy", "This plan is being started right now.", (again,))
+    try:
+        if Jobs(aws).of_plan(plan.plan_id) or _was_created(aws, plan):
+            raise RefusedError("already_started", "This plan has started; stop its job instead.")
+        given_back = release(aws, plan, approval, clock())
+        plans.withdraw(plan.plan_id)
+    finally:
+        plans.unclaim(plan.plan_id, owner)
+    _tell(aws, plan, approval, clock, "cancelled", approval.queue)
+    return given_back
 
 
 def start_queued(aws: Aws, clock: Clock) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -79,8 +150,10 @@ def _advance(aws: Aws, approval: Approval, clock: Clock, full: set[str]) -> bool
     plans, owner = Plans(aws), uuid.uuid4().hex
     if approval.queue is None or not plans.claim(approval.plan_id, owner, clock()):
         return None
-    plan = plans.get(approval.plan_id)
+    plan, current = plans.get(approval.plan_id), plans.approval(approval.plan_id)
     try:
+        if current is None or current.status is not _OPEN:
+            return None
         if clock() > approval.queue.until and not _was_created(aws, plan):
             waited = f"It waited until {approval.queue.until:%Y-%m-%d %H:%M} UTC"
             return _give_up(aws, plan, approval, clock, f"{waited} and no quota became free.")
@@ -132,6 +205,24 @@ def _give_up(aws: Aws, plan: Plan, approval: Approval, clock: Clock, why: str) -
     )
     data = {**error.as_data(), "plan_id": plan.plan_id}
     once = f"queue-ended#{plan.plan_id}"
-    EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.ERROR, data, once)
+    log = EventLog(aws, clock)
+    log.append(plan.session_id, plan.turn, EventKind.ERROR, data, once, plan.person)
     Plans(aws).close(plan.plan_id)
     return False
+
+
+def _tell(
+    aws: Aws, plan: Plan, approval: Approval, clock: Clock, status: str, queue: Queue
+) -> None:
+    """Once per plan and status."""
+    data = {
+        "plan_id": plan.plan_id,
+        "status": status,
+        "ceiling_usd": plan.ceiling_usd,
+        "budget_usd": plan.budget_usd,
+        "by": approval.by,
+        "queued": queue.model_dump(mode="json"),
+        "words": queue_words(queue, plan.stages[0].instance_type, plan.constraints.timezone),
+    }
+    once = f"{status}#{plan.plan_id}"
+    EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.APPROVAL, data, once)
