@@ -21,8 +21,19 @@ class Clamp(BaseModel):
 
 
 def ceiling(max_runtime_seconds: int, usd_per_hour_micro: int, instances: int = 1) -> int:
-    """Most that a stage can cost, in micro-USD: its clamp and the stop grace, at on-demand price."""
+    """Most that a stage can cost, in micro-USD: its clamp and the stop grace, at the on-demand
+    price of an hour with its volume."""
     return cost_of_seconds(max_runtime_seconds + STOP_GRACE_SECONDS, usd_per_hour_micro, instances)
+
+
+def training_seconds(max_runtime_seconds: int, overhead_seconds: int, after_seconds: int) -> int:
+    """How long the trainer may train from its own start on: the clamp without the start-up that is
+    billed before it and the slice kept for checkpoint, evaluation and upload.
+
+    The p90 estimate counts both, so a clamp that buys p90 leaves more than the expected training.
+    """
+    running = max_runtime_seconds - overhead_seconds
+    return max(1, running - min(after_seconds, running // 2))
 
 
 def clamp(

@@ -5,6 +5,7 @@ The formula gives a wide band; finished jobs of the same engine, model and insta
 
 from collections.abc import Sequence
 from itertools import combinations
+from math import ceil
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict
@@ -74,7 +75,8 @@ class Estimate(BaseModel):
     """Billed seconds and cost at list price; `basis` says where the figures come from.
 
     `overhead_seconds` is start-up and upload within p50, the rest is the training loop;
-    `tokens_per_second` counts every pass over the train split.
+    `tokens_per_second` counts every pass over the train split. `after_seconds` is the part of p90
+    that comes after the loop: the slice kept for checkpoint, evaluation and upload.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +88,7 @@ class Estimate(BaseModel):
     basis: str
     overhead_seconds: int = 0
     tokens_per_second: int = 0
+    after_seconds: int = 0
 
 
 class EstimateError(BaseModel):
@@ -140,6 +143,7 @@ def estimate(
         basis=guess.basis,
         overhead_seconds=min(seconds[0], round(guess.overhead)),
         tokens_per_second=round(work.train_tokens * work.epochs / loop) if loop >= 1 else 0,
+        after_seconds=_after_seconds(model, instance, work, overhead_seconds, crf_pace),
     )
 
 
@@ -155,6 +159,21 @@ def compute_seconds(
     peak = PEAK_TFLOPS.get(instance.gpu or "", min(PEAK_TFLOPS.values())) * 1e12
     tokens = work.train_tokens * work.epochs * PADDING
     return tokens * flops_per_token(model) / (peak * _utilisation(model))
+
+
+def _after_seconds(
+    model: Model, instance: InstanceType, work: Work, overhead: float, crf_pace: float | None
+) -> int:
+    """Evaluation and bootstrap at the band's upper end, and the half of the overhead that p90 adds
+    for the upload. A network's evaluation is one forward pass, a third of an epoch's work per token.
+    """
+    if model.engine is Engine.CRF:
+        slower = (crf_pace or CRF_SECONDS_PER_TOKEN_ITERATION) / CRF_SECONDS_PER_TOKEN_ITERATION
+        evaluation = work.total_tokens * CRF_SECONDS_PER_TOKEN * slower * CRF_BAND[1]
+        return ceil(evaluation + overhead / 2)
+    held_out = (work.total_tokens - work.train_tokens) / (work.train_tokens * work.epochs or 1)
+    evaluation = compute_seconds(model, instance, work) * held_out / 3 * ENCODER_BAND[1]
+    return ceil(evaluation + overhead / 2)
 
 
 def flops_per_token(model: Model) -> int:

@@ -6,8 +6,9 @@ from math import ceil
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops.budget import STOP_GRACE_SECONDS
 from mlops.estimate import Estimate, Work
-from mlops.money import cost_of_seconds, to_usd
+from mlops.money import SECONDS_PER_HOUR, cost_of_seconds, parse_usd, to_usd
 
 
 class JobState(StrEnum):
@@ -52,7 +53,8 @@ class Observation(BaseModel):
 
 
 class Job(BaseModel):
-    """The record of one stage's attempt; `cost_usd` is set when it is settled.
+    """The record of one stage's attempt; `cost_usd` is set when it has ended, `storage_usd` is the
+    training volume's part of it.
 
     `stop_reason` is set when we stop it ourselves, `saved_usd` is about what that saves.
     """
@@ -94,6 +96,13 @@ class Job(BaseModel):
     fingerprint: str = ""
     stop_reason: EndReason | None = None
     saved_usd: str | None = None
+    storage_usd_per_hour: str = "0.00"
+    storage_usd: str | None = None
+
+    @property
+    def running_micro(self) -> int:
+        """Micro-USD of an hour, volume included."""
+        return self.usd_per_hour_micro + parse_usd(self.storage_usd_per_hour)
 
     def cost_so_far_micro(self, now: datetime) -> int:
         """Billed cost when known, else the seconds since training started at list price."""
@@ -103,7 +112,7 @@ class Job(BaseModel):
             seconds = (
                 max(0, int((end - self.started_at).total_seconds())) if self.started_at else 0
             )
-        return cost_of_seconds(seconds, self.usd_per_hour_micro)
+        return cost_of_seconds(seconds, self.running_micro)
 
 
 _STATES = {"Completed": JobState.COMPLETED, "Failed": JobState.FAILED, "Stopped": JobState.STOPPED}
@@ -121,10 +130,11 @@ def change(job: Job, seen: Observation) -> Job:
     if job.state.is_final:
         return job
     state = _state_of(seen)
-    billed = _billed_seconds(seen) if state.is_final else None
-    cost = None
+    billed = billed_seconds_of(seen) if state.is_final else None
+    cost = storage = None
     if billed is not None:
-        cost = to_usd(cost_of_seconds(billed, job.usd_per_hour_micro))
+        total, volume = _bill(job, billed, seen)
+        cost, storage = to_usd(total), to_usd(volume)
     return job.model_copy(
         update={
             "state": state,
@@ -134,6 +144,7 @@ def change(job: Job, seen: Observation) -> Job:
             "ended_at": seen.ended_at,
             "billed_seconds": billed,
             "cost_usd": cost,
+            "storage_usd": storage,
             "metrics": {**job.metrics, **seen.metrics},
             "model_uri": seen.model_uri if state is not JobState.FAILED else None,
             "failure_reason": seen.failure_reason,
@@ -151,6 +162,12 @@ def job_name(plan_id: str, dataset: str, stage: int, attempt: int) -> str:
     return f"llmops-{slug or 'data'}-{plan_id[-12:]}-s{stage}-a{attempt}"
 
 
+def numbers_of(name: str) -> tuple[int, int]:
+    """Stage and attempt of a job name that we made."""
+    stage, attempt = name.rsplit("-", 2)[1:]
+    return int(stage.removeprefix("s")), int(attempt.removeprefix("a"))
+
+
 def _state_of(seen: Observation) -> JobState:
     if seen.status in _STATES:
         return _STATES[seen.status]
@@ -159,7 +176,24 @@ def _state_of(seen: Observation) -> JobState:
     return _RUNNING.get(seen.secondary_status, JobState.STARTING)
 
 
-def _billed_seconds(seen: Observation) -> int | None:
+def _bill(job: Job, billed: int, seen: Observation) -> tuple[int, int]:
+    """Micro-USD in all and the volume's part of it; only their sum is rounded up, so that it never
+    exceeds a ceiling that was rounded once.
+
+    Spot saves on the instance alone: its volume is there all the time that the job runs.
+    """
+    kept = billed
+    if job.spot and seen.started_at is not None and seen.ended_at is not None:
+        ran = ceil((seen.ended_at - seen.started_at).total_seconds())
+        kept = max(billed, min(ran, job.max_runtime_seconds + STOP_GRACE_SECONDS))
+    rate = parse_usd(job.storage_usd_per_hour)
+    instance = cost_of_seconds(billed, job.usd_per_hour_micro)
+    exact = billed * job.usd_per_hour_micro + kept * rate
+    total = -(-exact // SECONDS_PER_HOUR) if rate else instance
+    return total, total - instance
+
+
+def billed_seconds_of(seen: Observation) -> int | None:
     """What SageMaker says, else the whole time that it ran: a job that ran was not free."""
     if seen.billed_seconds is not None or seen.started_at is None or seen.ended_at is None:
         return seen.billed_seconds

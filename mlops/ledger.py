@@ -9,6 +9,12 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops.job import Job
+from mlops.money import parse_usd
+from mlops.volumes import VOLUME_GIB
+
+_UNATTRIBUTED = "unattributed#"
+
 
 class EntryKind(StrEnum):
     """What an append-only entry records."""
@@ -66,9 +72,41 @@ def team_scope(team: str, now: datetime) -> str:
     return f"team#{team}#{now:%Y-%m}"
 
 
+def unattributed_scope(now: datetime) -> str:
+    """Bills of a month that belong to nobody we know. Nobody limits it."""
+    return f"{_UNATTRIBUTED}{now:%Y-%m}"
+
+
 def plan_scope(plan_id: str) -> str:
     """One approved request."""
     return f"plan#{plan_id}"
+
+
+def bookings(job: Job, scope: str, now: datetime) -> list[Entry]:
+    """What an ended job cost in place of its share of the reservation: the instance, and the
+    training volume where it had one."""
+    storage = parse_usd(job.storage_usd or "0")
+    instance = Entry(
+        scope=scope,
+        kind=EntryKind.SETTLE,
+        key=job.job_name,
+        at=now,
+        spent_micro=parse_usd(job.cost_usd or "0") - storage,
+        reserved_micro=-parse_usd(job.ceiling_usd),
+        note=f"{job.billed_seconds or 0} s on {job.instance_type}",
+    )
+    if not storage:
+        return [instance]
+    volume = Entry(
+        scope=scope,
+        kind=EntryKind.STORAGE,
+        key=job.job_name,
+        at=now,
+        spent_micro=storage,
+        reserved_micro=0,
+        note=f"training volume of {VOLUME_GIB} GiB",
+    )
+    return [instance, volume]
 
 
 def book(totals: Totals, entry: Entry) -> Totals:
@@ -83,6 +121,7 @@ def book(totals: Totals, entry: Entry) -> Totals:
 
 def disagreements(totals: Totals, entries: Iterable[Entry]) -> list[str]:
     """What is wrong with a scope: totals that are not the sum of entries, or a broken limit."""
+    entries = list(entries)
     start = Totals(scope=totals.scope, limit_micro=totals.limit_micro)
     summed = start
     for entry in entries:
@@ -93,7 +132,11 @@ def disagreements(totals: Totals, entries: Iterable[Entry]) -> list[str]:
             f"{totals.scope}: totals say spent {totals.spent_micro}, reserved "
             f"{totals.reserved_micro}; entries say {summed.spent_micro}, {summed.reserved_micro}"
         )
-    if totals.left_micro < 0:
+    settled = {entry.key for entry in entries if entry.kind is EntryKind.SETTLE}
+    for entry in entries:
+        if entry.kind is EntryKind.STORAGE and entry.key not in settled:
+            found.append(f"{totals.scope}: storage of {entry.key}, which was never settled")
+    if totals.left_micro < 0 and not totals.scope.startswith(_UNATTRIBUTED):
         found.append(f"{totals.scope}: {-totals.left_micro} micro-USD over its limit")
     if totals.reserved_micro < 0:
         found.append(f"{totals.scope}: negative reservation {totals.reserved_micro}")

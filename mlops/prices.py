@@ -1,4 +1,4 @@
-"""Hourly training prices and token rates: where each comes from, how old it is, whether it may be spent on."""
+"""Hourly training prices: where each comes from, how old it is, whether it may be spent on."""
 
 import csv
 import json
@@ -34,6 +34,7 @@ class Price(BaseModel):
     """List price of one training instance; `as_of` is the date of the figure itself.
 
     `fetched_at` is set when the Pricing API gave it: then its age counts from that answer.
+    `volume_micro` is the training volume's share of an hour, 0 on types with storage of their own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,27 +46,17 @@ class Price(BaseModel):
     as_of: date | None
     source: str
     fetched_at: datetime | None = None
+    volume_micro: int = 0
+    volume_source: str = ""
 
     @property
     def usd_per_hour(self) -> str:
         return to_usd(self.usd_per_hour_micro)
 
-
-class TokenRate(BaseModel):
-    """What a million tokens of a model cost, in micro-USD."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model_id: str
-    input_micro: int
-    output_micro: int
-    as_of: date
-    source: str
-
-    def cost(self, input_tokens: int, output_tokens: int) -> int:
-        """Micro-USD, rounded up."""
-        micro = input_tokens * self.input_micro + output_tokens * self.output_micro
-        return -(-micro // 1_000_000)
+    @property
+    def running_micro(self) -> int:
+        """Micro-USD of an hour with the volume: what ceilings and estimates count."""
+        return self.usd_per_hour_micro + self.volume_micro
 
 
 def price_file() -> dict[str, Price]:
@@ -154,22 +145,10 @@ def spot_micro(price: Price, observed: Sequence[float]) -> tuple[int, str]:
 
 
 @cache
-def token_rates() -> dict[str, TokenRate]:
-    """Dated token rates by model id."""
+def rates() -> tuple[dict[str, str], ...]:
+    """The lines of the rate file as read: model tokens and training volumes."""
     text = files("mlops").joinpath("rates.csv").read_text("utf-8")
-    by_model: dict[str, dict[str, dict[str, str]]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        by_model.setdefault(row["name"], {})[row["kind"]] = row
-    return {
-        model_id: TokenRate(
-            model_id=model_id,
-            input_micro=parse_usd(kinds["model_input"]["usd"]),
-            output_micro=parse_usd(kinds["model_output"]["usd"]),
-            as_of=date.fromisoformat(kinds["model_input"]["as_of"]),
-            source=kinds["model_input"]["source"],
-        )
-        for model_id, kinds in by_model.items()
-    }
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 def _why_not(price: Price) -> str:

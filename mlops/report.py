@@ -33,7 +33,10 @@ class Verdict(BaseModel):
 
 
 class StageResult(BaseModel):
-    """One stage that ran; metrics are those of the test split, with the 95 % interval of F1."""
+    """One stage that ran; metrics are those of the test split, with the 95 % interval of F1.
+
+    `storage_usd` is the training volume's part of `cost_usd`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +49,7 @@ class StageResult(BaseModel):
     billed_seconds: int
     estimated_seconds: int
     cost_usd: str
+    storage_usd: str = "0.00"
     metrics: dict[str, float]
     validation: dict[str, float]
     failure_reason: str | None = None
@@ -74,12 +78,18 @@ class Report(BaseModel):
 
 
 def build(
-    plan: Plan, jobs: Sequence[Job], approved_at: datetime, tokens_micro: int, now: datetime
+    plan: Plan,
+    jobs: Sequence[Job],
+    approved_at: datetime,
+    tokens_micro: int,
+    now: datetime,
+    waits: bool = False,
 ) -> Report:
     """From settled jobs alone; the reported stage is the best on validation."""
     best = _best(plan, jobs)
     spent = sum(parse_usd(job.cost_usd or "0") for job in jobs) + tokens_micro
-    minutes = (now - approved_at).total_seconds() / 60
+    waited = (jobs[0].created_at - approved_at).total_seconds() / 60 if waits else 0.0
+    minutes = (now - approved_at).total_seconds() / 60 - waited
     missed = best is None or not _target_met(plan, best)
     return Report(
         plan_id=plan.plan_id,
@@ -95,7 +105,7 @@ def build(
         budget_usd=to_usd(plan.budget_micro),
         verdicts=(
             _budget_verdict(plan, spent),
-            *_time_verdict(plan, minutes),
+            *_time_verdict(plan, minutes, waited),
             *_target_verdict(plan, best),
         ),
         model_uri=best.model_uri if best else None,
@@ -121,6 +131,7 @@ def _stage_result(job: Job) -> StageResult:
         billed_seconds=job.billed_seconds or 0,
         estimated_seconds=job.estimate.p50_seconds,
         cost_usd=job.cost_usd or "0.00",
+        storage_usd=job.storage_usd or "0.00",
         metrics=_split(job, "test_"),
         validation=_split(job, "eval_"),
         failure_reason=job.failure_reason,
@@ -145,16 +156,17 @@ def _budget_verdict(plan: Plan, spent: int) -> Verdict:
     )
 
 
-def _time_verdict(plan: Plan, minutes: float) -> tuple[Verdict, ...]:
+def _time_verdict(plan: Plan, minutes: float, waited: float) -> tuple[Verdict, ...]:
     wanted = plan.constraints.max_minutes
     if wanted is None:
         return ()
     comparator = plan.constraints.time_comparator or Comparator.LE
+    before = f", after {waited:.0f} min of waiting as asked" if waited >= 1 else ""
     return (
         Verdict(
             clause="max_minutes",
             wanted=f"{comparator} {wanted:g} min",
-            measured=f"{minutes:.2f} min",
+            measured=f"{minutes:.2f} min{before}",
             verdict=_judge(compare(minutes, comparator, wanted)),
         ),
     )

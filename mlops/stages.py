@@ -22,6 +22,7 @@ _LEFT = {"budget_usd": "money", "max_minutes": "time"}
 class Stage(BaseModel):
     """One training job to be: `max_runtime_seconds` is what the reservation buys.
 
+    `storage_usd_per_hour` is the training volume's part, not in `usd_per_hour` but in every sum.
     `expected` None means that nobody measured this model on this data: its score is unknown.
     """
 
@@ -36,6 +37,8 @@ class Stage(BaseModel):
     work: Work
     estimate: Estimate
     usd_per_hour: str
+    storage_usd_per_hour: str = "0.00"
+    storage_source: str = ""
     price_source: str
     price_as_of: str
     max_runtime_seconds: int
@@ -47,6 +50,62 @@ class Stage(BaseModel):
     @property
     def ceiling_micro(self) -> int:
         return parse_usd(self.ceiling_usd)
+
+    @property
+    def running_micro(self) -> int:
+        """Micro-USD of an hour, volume included."""
+        return parse_usd(self.usd_per_hour) + parse_usd(self.storage_usd_per_hour)
+
+    def lasting(self, max_runtime_seconds: int, bound_by: str | None) -> "Stage":
+        """The same stage with another clamp: its ceiling and the trainer's time follow from it."""
+        seconds = budget.training_seconds(
+            max_runtime_seconds, self.estimate.overhead_seconds, self.estimate.after_seconds
+        )
+        ceiling = budget.ceiling(max_runtime_seconds, self.running_micro)
+        return self.model_copy(
+            update={
+                "hyperparameters": {**self.hyperparameters, "max_training_seconds": str(seconds)},
+                "max_runtime_seconds": max_runtime_seconds,
+                "bound_by": bound_by,
+                "ceiling_usd": to_usd(ceiling),
+            }
+        )
+
+
+class Elsewhere(BaseModel):
+    """A stage at the price of another region, where it would cost less, and why it is not run there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: int
+    region: str
+    instance_type: str
+    usd_per_hour: str
+    price_as_of: str
+    ceiling_usd: str
+    why: str
+
+
+def cheaper_elsewhere(stages: Sequence[Stage], market: Market) -> tuple[Elsewhere, ...]:
+    """The cheapest other region of each stage, if one is cheaper."""
+    found: list[Elsewhere] = []
+    for stage in stages:
+        prices = [p for p in market.elsewhere if p.instance_type == stage.instance_type]
+        best = min(prices, key=lambda p: p.running_micro, default=None)
+        if best is None or best.running_micro >= stage.running_micro:
+            continue
+        found.append(
+            Elsewhere(
+                stage=stage.number,
+                region=best.region,
+                instance_type=best.instance_type,
+                usd_per_hour=best.usd_per_hour,
+                price_as_of=best.price_as_of,
+                ceiling_usd=to_usd(budget.ceiling(stage.max_runtime_seconds, best.running_micro)),
+                why=f"Not run there: data and jobs of this back end are in {market.region}.",
+            )
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +200,7 @@ def _stage(point: Point, clamped: budget.Clamp, number: int, reason: str) -> Sta
     price, engine = point.offer.price, point.model.engine
     assert price is not None
     named = {"model_name": point.model.name} if engine is not Engine.CRF else {}
-    ceiling = budget.ceiling(clamped.max_runtime_seconds, price.usd_per_hour_micro)
-    return Stage(
+    stage = Stage(
         number=number,
         model=point.model.name,
         engine=engine,
@@ -152,10 +210,13 @@ def _stage(point: Point, clamped: budget.Clamp, number: int, reason: str) -> Sta
         work=point.work,
         estimate=point.estimate,
         usd_per_hour=price.usd_per_hour,
+        storage_usd_per_hour=to_usd(price.volume_micro),
+        storage_source=price.volume_source,
         price_source=price.source,
         price_as_of=str(price.as_of),
-        max_runtime_seconds=clamped.max_runtime_seconds,
-        bound_by=clamped.bound_by,
-        ceiling_usd=to_usd(ceiling),
+        max_runtime_seconds=0,
+        bound_by=None,
+        ceiling_usd="0.00",
         reason=reason,
     )
+    return stage.lasting(clamped.max_runtime_seconds, clamped.bound_by)

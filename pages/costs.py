@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.plain import at_least, at_most
+from app.plain import at_least, at_most, escape
 from app.theme import chart, mode, table
 from mlops.money import parse_usd, show_usd
 from mlops.tools import CostsOutput
@@ -16,7 +16,19 @@ def main() -> None:
     costs = session.read(lambda: session.workbench().costs())
     if costs.sandbox:
         st.badge("Sandbox: metered at list price, not billed", color="gray")
-    _totals(costs)
+    _totals(
+        costs.spent_usd,
+        costs.reserved_usd,
+        costs.left_usd,
+        (f"Limit for {costs.month}", costs.limit_usd),
+    )
+    if parse_usd(costs.storage_usd):
+        st.caption(f"Training volumes are {escape(at_most(costs.storage_usd))} of what is spent.")
+    if costs.team is not None:
+        team = costs.team
+        st.subheader(f"Team {escape(team.name)}", anchor=False)
+        limit = (f"Team limit for {costs.month}", team.limit_usd)
+        _totals(team.spent_usd, team.reserved_usd, team.left_usd, limit)
     entries = session.read(lambda: session.workbench().ledger())
     if entries:
         chart(figures.spend_over_time(entries, mode()), "spend")
@@ -27,12 +39,12 @@ def main() -> None:
     _limit(costs)
 
 
-def _totals(costs: CostsOutput) -> None:
+def _totals(spent_usd: str, reserved_usd: str, left_usd: str, limit: tuple[str, str]) -> None:
     figures_usd = (
-        ("Spent", at_most(costs.spent_usd)),
-        ("Reserved", at_most(costs.reserved_usd)),
-        ("Left", at_least(costs.left_usd)),
-        (f"Limit for {costs.month}", show_usd(parse_usd(costs.limit_usd))),
+        ("Spent", at_most(spent_usd)),
+        ("Reserved", at_most(reserved_usd)),
+        ("Left", at_least(left_usd)),
+        (limit[0], show_usd(parse_usd(limit[1]))),
     )
     with st.container(horizontal=True):
         for label, value in figures_usd:

@@ -19,6 +19,8 @@ class Hyperparameters:
     c1: float
     c2: float
     resume: bool
+    max_training_seconds: int | None
+    """Training ends inside this time, with fewer epochs if need be; None: nothing limits it."""
     ignored: tuple[str, ...]
     """Names that were given but mean nothing to this script."""
 
@@ -33,6 +35,7 @@ def parse(arguments: Sequence[str]) -> Hyperparameters:
         c1=known.c1,
         c2=known.c2,
         resume=known.resume,
+        max_training_seconds=known.max_training_seconds,
         ignored=tuple(name.lstrip("-") for name in unknown if name.startswith("--")),
     )
 
@@ -50,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--c1", type=_penalty, default=0.1)
     parser.add_argument("--c2", type=_penalty, default=0.05)
     parser.add_argument("--resume", type=_boolean, default=True)
+    parser.add_argument("--max_training_seconds", type=_seconds, default=None)
     return parser
 
 
@@ -57,6 +61,13 @@ def _epochs(text: str) -> int:
     value = float(text)
     if not value.is_integer() or not 1 <= value <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
+    return int(value)
+
+
+def _seconds(text: str) -> int:
+    value = float(text)
+    if not value.is_integer() or value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds")
     return int(value)
 
 

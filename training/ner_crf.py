@@ -3,23 +3,33 @@
 The loss and the token-level F1 on validation are printed live, once per iteration. crfsuite can
 neither store nor resume a model in mid-training, so the entity-level F1 comes when it is done,
 and an interrupted training starts over; a finished model is kept as checkpoint and is reused.
+For the same reason a training that would not end in time is broken off early, as soon as its pace
+is known, and begun again with as many iterations as fit.
 """
 
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ner_features
 import pycrfsuite
 from ner_data import Corpus, Sentence
+from training_time import TrainingTime
 
 MODEL_FILE = "model.crfsuite"
 _STATE_FILE = "state.json"
 _HOLDOUT = 1
+# Iterations until the pace is believed; of the time that is left, the share that is planned with.
+_PACE_ITERATIONS = 3
+_PLANNED_SHARE = 0.8
+# Past so many iterations a little lateness costs less than what a new beginning would lose.
+_EARLY_ITERATIONS = 10
+_LATENESS = 1.1
 
 
 @dataclass(frozen=True)
@@ -37,31 +47,56 @@ class CrfSettings:
         return common
 
 
-def train(
-    corpus: Corpus, settings: CrfSettings, folder: Path, report: Callable[[int, str], None]
-) -> Path:
-    """Train, keep the model as a finished checkpoint in `folder`, and return its path.
+@dataclass(frozen=True)
+class Trained:
+    model: Path
+    iterations: int
+    """That were allowed for; fewer than the settings' epochs when time was short."""
 
-    `report(iteration, line)` gets one line per iteration.
+
+def train(
+    corpus: Corpus,
+    settings: CrfSettings,
+    folder: Path,
+    report: Callable[[int, str, int], None],
+    left: TrainingTime,
+) -> Trained:
+    """Train, keep the model as a finished checkpoint in `folder`, and say where it is.
+
+    `report(iteration, line, iterations)` gets one line per iteration of so many.
     """
     key = checkpoint_key(corpus, settings)
-    trainer = _LiveTrainer(algorithm=settings.algorithm, params=settings.params())
-    trainer.report = report
+    trainer = _LiveTrainer(algorithm=settings.algorithm)
+    trainer.report, trainer.left = report, left
     for split, group in (("train", 0), ("validation", _HOLDOUT)):
         for sentence in corpus.splits[split]:
             trainer.append(ner_features.featurize(sentence.tokens), sentence.labels, group)
     partial = folder / f"{MODEL_FILE}.partial"
     try:
-        trainer.train(str(partial), _HOLDOUT)
+        iterations = _train_in_time(trainer, settings, partial)
     except BaseException:
         _write_state(folder, {"finished": False, "key": key, "iteration": trainer.iteration})
         raise
     os.replace(partial, folder / MODEL_FILE)
-    _write_state(folder, {"finished": True, "key": key, "iteration": trainer.iteration})
-    return folder / MODEL_FILE
+    _write_state(folder, {"finished": True, "key": key, "iteration": iterations})
+    return Trained(folder / MODEL_FILE, iterations)
 
 
-def finished_model(corpus: Corpus, settings: CrfSettings, folder: Path) -> Path | None:
+def _train_in_time(trainer: "_LiveTrainer", settings: CrfSettings, path: Path) -> int:
+    """As many iterations as wanted, or as the time allows at the pace that was measured."""
+    iterations = settings.epochs
+    while True:
+        trainer.begin(iterations)
+        trainer.set_params(replace(settings, epochs=iterations).params())
+        try:
+            trainer.train(str(path), _HOLDOUT)
+        except _TooSlow:
+            iterations = trainer.iterations_in_time()
+        else:
+            return iterations
+
+
+def finished_model(corpus: Corpus, settings: CrfSettings, folder: Path) -> Trained | None:
     """The checkpoint of this very configuration, when its training had ended."""
     try:
         state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
@@ -70,7 +105,7 @@ def finished_model(corpus: Corpus, settings: CrfSettings, folder: Path) -> Path 
     model = folder / MODEL_FILE
     key = checkpoint_key(corpus, settings)
     if state == {**state, "finished": True, "key": key} and model.is_file():
-        return model
+        return Trained(model, int(state["iteration"]))
     return None
 
 
@@ -94,11 +129,36 @@ def _write_state(folder: Path, state: dict[str, Any]) -> None:
     os.replace(partial, folder / _STATE_FILE)
 
 
-class _LiveTrainer(pycrfsuite.Trainer):  # pyright: ignore[reportAttributeAccessIssue]
-    """Turns crfsuite's log into one line per iteration and nothing else."""
+class _TooSlow(Exception):
+    """At this pace training would not end in time."""
 
-    report: Callable[[int, str], None]
+
+class _LiveTrainer(pycrfsuite.Trainer):  # pyright: ignore[reportAttributeAccessIssue]
+    """Turns crfsuite's log into one line per iteration, and breaks off what would not end in time."""
+
+    report: Callable[[int, str, int], None]
+    left: TrainingTime
     iteration = 0
+    iterations = 0
+    began = 0.0
+
+    def begin(self, iterations: int) -> None:
+        self.iteration, self.iterations, self.began = 0, iterations, time.monotonic()
+
+    def pace(self) -> float:
+        """Seconds per iteration until now, what comes before the first one included."""
+        return (time.monotonic() - self.began) / max(1, self.iteration)
+
+    def iterations_in_time(self) -> int:
+        fitting = int(_PLANNED_SHARE * self.left.left() / self.pace())
+        return max(1, min(fitting, self.iterations - 1))
+
+    def too_slow(self) -> bool:
+        left = self.left.left()
+        if self.iteration < _PACE_ITERATIONS and left > 0:
+            return False
+        late = 1.0 if self.iteration <= _EARLY_ITERATIONS else _LATENESS
+        return self.pace() * (self.iterations - self.iteration) > max(0.0, left) * late
 
     def on_start(self, log: str) -> None: ...
     def on_featgen_progress(self, log: str, percent: int) -> None: ...
@@ -113,7 +173,9 @@ class _LiveTrainer(pycrfsuite.Trainer):  # pyright: ignore[reportAttributeAccess
         f1 = _token_f1(info["scores"])
         numbers = [] if loss is None else [f"train_loss={loss:.4f}"]
         numbers += [] if f1 is None else [f"eval_token_f1={f1:.4f}"]
-        self.report(self.iteration, " ".join(numbers))
+        self.report(self.iteration, " ".join(numbers), self.iterations)
+        if self.too_slow():
+            raise _TooSlow
 
 
 def _token_f1(scores: dict[str, Any]) -> float | None:

@@ -12,6 +12,8 @@ from typing import Any
 from ner_data import Corpus, Sentence
 from ner_scores import Evaluation, Score
 
+TIME_SHORT = "max_training_seconds"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -22,6 +24,9 @@ class Outcome:
     test: Evaluation
     test_f1_interval: tuple[float, float]
     """Lower and upper end, 95 %."""
+    iterations: int
+    stopped_early: bool
+    """There was no time for all epochs that were asked for."""
     train_seconds: float
     total_seconds: float
 
@@ -80,6 +85,8 @@ def write_metrics(path: Path, outcome: Outcome) -> None:
             "synthetic": outcome.corpus.synthetic,
             "engine": outcome.engine,
             "hyperparameters": outcome.hyperparameters,
+            "iterations": outcome.iterations,
+            "stopped_early": TIME_SHORT if outcome.stopped_early else None,
             "validation": _scores(outcome.validation.total),
             "test": {**_scores(outcome.test.total), **interval},
             "test_types": {kind: _scores(score) for kind, score in outcome.test.types.items()},
@@ -110,7 +117,7 @@ algorithm {_code(outcome.hyperparameters["algorithm"])}) over word, shape, affix
 `ner_features.py` from the training archive. Input is tokenised text.
 
 ## Limits
-Measured on one split of one dataset with one seed; other text will score differently. Words unlike
+{_short_of_time(outcome)}Measured on one split of one dataset with one seed; other text will score differently. Words unlike
 those of the train split are found less often. Not for decisions about people without review.
 """,
         encoding="utf-8",
@@ -120,6 +127,13 @@ those of the train split are found less often. Not for decisions about people wi
 _SYNTHETIC = (
     "**Synthetic data**: made by a seeded generator. The scores say nothing about real text."
 )
+
+
+def _short_of_time(outcome: Outcome) -> str:
+    if not outcome.stopped_early:
+        return ""
+    wanted = outcome.hyperparameters["epochs"]
+    return f"Trained for {outcome.iterations} of {wanted} iterations: the time bought no more.\n"
 
 
 def _test_scores(outcome: Outcome) -> str:

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +23,7 @@ from hyperparameters import Hyperparameters
 from job_paths import JobPaths
 from ner_data import Corpus, InputError, read_corpus
 from ner_scores import Evaluation, evaluate, f1_interval
+from training_time import TrainingTime
 
 _FAILURE_REASON_CHARACTERS = 1024
 _LORA_PACKAGES = ("torch", "transformers", "peft")
@@ -63,14 +64,17 @@ def _run(wanted: Hyperparameters, paths: JobPaths) -> None:
         _print(f"ignored_hyperparameters={','.join(wanted.ignored)}")
     if wanted.engine == "lora":
         raise InputError(_no_lora())
+    left = TrainingTime(wanted.max_training_seconds, paths.checkpoints)
     corpus = read_corpus(paths.channel)
     _print_corpus(corpus)
-    model = _train(wanted, corpus, paths)
-    _evaluate(wanted, corpus, paths, model, started, time.monotonic() - started)
+    trained = _train(wanted, corpus, paths, left)
+    _evaluate(wanted, corpus, paths, trained, started, time.monotonic() - started)
     _print("progress=1.0000")
 
 
-def _train(wanted: Hyperparameters, corpus: Corpus, paths: JobPaths) -> Path:
+def _train(
+    wanted: Hyperparameters, corpus: Corpus, paths: JobPaths, left: TrainingTime
+) -> ner_crf.Trained:
     """A finished model in the model folder, trained now or taken from the checkpoint."""
     settings = ner_crf.CrfSettings(wanted.algorithm, wanted.epochs, wanted.c1, wanted.c2)
     kept = ner_crf.finished_model(corpus, settings, paths.checkpoints) if wanted.resume else None
@@ -79,27 +83,33 @@ def _train(wanted: Hyperparameters, corpus: Corpus, paths: JobPaths) -> Path:
             "resumed=checkpoint This configuration is already trained; only evaluation is left."
         )
 
-    def report(iteration: int, line: str) -> None:
-        _print(f"iteration={iteration} {line} progress={_progress(wanted, 1 + iteration):.4f}")
+    def report(iteration: int, line: str, iterations: int) -> None:
+        _print(f"iteration={iteration} {line} progress={_progress(iterations, 1 + iteration):.4f}")
 
-    kept = kept or ner_crf.train(corpus, settings, paths.checkpoints, report)
+    trained = kept or ner_crf.train(corpus, settings, paths.checkpoints, report, left)
+    if trained.iterations < wanted.epochs:
+        _print(
+            f"stopped_early={ner_outputs.TIME_SHORT} iterations={trained.iterations} "
+            f"of={wanted.epochs} The time for training bought no more."
+        )
     ner_outputs.write_label_map(paths.model / "label_map.json", corpus)
-    return shutil.copyfile(kept, paths.model / ner_crf.MODEL_FILE)
+    model = shutil.copyfile(trained.model, paths.model / ner_crf.MODEL_FILE)
+    return replace(trained, model=model)
 
 
 def _evaluate(
     wanted: Hyperparameters,
     corpus: Corpus,
     paths: JobPaths,
-    model: Path,
+    trained: ner_crf.Trained,
     started: float,
     train_seconds: float,
 ) -> None:
     """Scores on validation and test, printed and written; `started` is a monotonic time."""
-    validation, _ = _score(corpus, "validation", model)
-    done = _progress(wanted, 2 + wanted.epochs)
+    validation, _ = _score(corpus, "validation", trained.model)
+    done = _progress(trained.iterations, 2 + trained.iterations)
     _print(f"{ner_outputs.validation_line(validation)} progress={done:.4f}")
-    test, predicted = _score(corpus, "test", model)
+    test, predicted = _score(corpus, "test", trained.model)
     outcome = ner_outputs.Outcome(
         corpus=corpus,
         engine=wanted.engine,
@@ -107,6 +117,8 @@ def _evaluate(
         validation=validation,
         test=test,
         test_f1_interval=f1_interval(test.sentences),
+        iterations=trained.iterations,
+        stopped_early=trained.iterations < wanted.epochs,
         train_seconds=train_seconds,
         total_seconds=time.monotonic() - started,
     )
@@ -126,9 +138,9 @@ def _score(corpus: Corpus, split: str, model: Path) -> tuple[Evaluation, list[li
     return evaluate([sentence.labels for sentence in sentences], predicted), predicted
 
 
-def _progress(wanted: Hyperparameters, steps_done: int) -> float:
+def _progress(iterations: int, steps_done: int) -> float:
     """Steps: reading, each iteration, validation, test."""
-    return steps_done / (wanted.epochs + 3)
+    return steps_done / (iterations + 3)
 
 
 def _print_corpus(corpus: Corpus) -> None:

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
+from mlops.aws.limits import Limits
 from mlops.aws.plans import Plans
-from mlops.ledger import disagreements, person_scope, plan_scope, team_scope
+from mlops.ledger import disagreements, person_scope, plan_scope, team_scope, unattributed_scope
 
 
 def verify(aws: Aws, now: datetime) -> list[str]:
@@ -20,12 +21,13 @@ def verify(aws: Aws, now: datetime) -> list[str]:
 
 
 def _scopes(aws: Aws, now: datetime) -> list[str]:
-    person, team = aws.settings.person, aws.settings.limited_team
+    person, team = aws.settings.person, Limits(aws).limited_team()
     months = (now, now.replace(day=1) - timedelta(days=1))
     plans = [job.plan_id for job in Jobs(aws).of_person(person)]
     plans += [approval.plan_id for approval in Plans(aws).open_approvals()]
     return [
         *(person_scope(person, month) for month in months),
         *(team_scope(team, month) for month in months if team),
+        *map(unattributed_scope, months),
         *map(plan_scope, dict.fromkeys(plans)),
     ]

@@ -7,10 +7,12 @@ from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws, error_code, translate, translated
 from mlops.aws.tables import BY_PERSON, BY_PLAN, JOBS, OPEN
-from mlops.errors import RequestError
+from mlops.errors import RefusedError, RequestError
 from mlops.job import Job, Observation, change
 
 _PAGE = 100
+# As SageMaker allows them.
+_MAX_NAME_CHARS = 63
 
 
 class Jobs:
@@ -34,6 +36,8 @@ class Jobs:
         return job
 
     def find(self, job_name: str) -> Job | None:
+        if not 0 < len(job_name) <= _MAX_NAME_CHARS:
+            return None
         answer = self._db.get_item(TableName=JOBS, Key={"job_name": job_name}, ConsistentRead=True)
         return Job.model_validate_json(answer["Item"]["body"]) if "Item" in answer else None
 
@@ -41,7 +45,15 @@ class Jobs:
         """RequestError when there is no such job."""
         job = self.find(job_name)
         if job is None:
-            raise RequestError("unknown_job", f"There is no training job {job_name!r}.")
+            shown = job_name[:_MAX_NAME_CHARS]
+            raise RequestError("unknown_job", f"There is no training job {shown!r}.")
+        return job
+
+    def of(self, person: str, job_name: str) -> Job:
+        """RefusedError when the job is somebody else's."""
+        job = self.get(job_name)
+        if job.person != person:
+            raise RefusedError("not_yours", "This training job belongs to somebody else.")
         return job
 
     def save(self, before: Job, after: Job) -> bool:

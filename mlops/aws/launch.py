@@ -13,19 +13,22 @@ from mlops.aws.clients import Aws, error_code, is_uncertain, translate
 from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
-from mlops.aws.tokens import tokens_spent
+from mlops.aws.reservations import cut_back, extend, release, reserve, scopes, was_cut_back
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
-from mlops.job import Job, job_name
-from mlops.ledger import Entry, EntryKind, person_scope, plan_scope, team_scope
+from mlops.job import Job, JobState, job_name
 from mlops.metrics import definitions
 from mlops.money import parse_usd
 from mlops.plan import Plan, Stage
+from mlops.volumes import VOLUME_GIB
 
-_VOLUME_GIB = 30
 UNCERTAIN = "launch_uncertain"
+# The same launch may be tried again: nothing was decided.
+PASSING = (UNCERTAIN, "throttled")
+PLAN_TAG = "llmops:plan"
 # How often and how long one launch waits for another one of the same plan.
 _LOOKS, _LOOK_SECONDS = 30, 0.1
 _pause = time.sleep
+_NEW_PLAN = Alternative(kind="retry", message="Ask again for a new plan")
 
 
 class Launched(NamedTuple):
@@ -77,71 +80,14 @@ def _launch(aws: Aws, plan: Plan, stage: Stage, now: datetime, attempt: int) -> 
     if earlier is not None:
         return Launched(earlier, again=True)
     approval = require(Plans(aws).approval(plan_id), plan_id, plan.ceiling_micro)
-    _require_ended(jobs, plan, stage, attempt)
-    if stage.number == 1 and attempt == 1:
+    _require_missed(aws, plan, stage, attempt)
+    if attempt > 1:
+        stage = extend(aws, plan, approval, stage, name, now)
+    elif stage.number == 1:
         reserve(aws, plan, approval, now)
     _require_reserved(aws, plan, approval, stage)
-    again = _create(aws, plan, approval, stage, name, now)
+    again = _create(aws, plan, approval, stage, name, now, extended=attempt > 1)
     return Launched(jobs.add(_record(plan, stage, name, now, attempt)), again)
-
-
-def scopes(plan: Plan, approval: Approval) -> tuple[str, ...]:
-    """Where a run is booked: its own budget, and the month in which it was approved, of the person
-    and of the team when that had a limit."""
-    team = (team_scope(approval.team, approval.at),) if approval.team else ()
-    return plan_scope(plan.plan_id), person_scope(plan.person, approval.at), *team
-
-
-def reserve(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> None:
-    """Takes the ladder's ceiling out of every scope, or RefusedError and nothing is taken."""
-    ledger, settings = Ledger(aws), aws.settings
-    month, team = settings.monthly_limit_usd, settings.team_monthly_limit_usd or "0"
-    limits = (plan.budget_micro, parse_usd(month), parse_usd(team))
-    booked = scopes(plan, approval)
-    for scope, limit in zip(booked, limits, strict=False):
-        ledger.open_scope(scope, limit)
-    # Tokens that were used until now are in the month already.
-    tokens = parse_usd(plan.tokens_usd)
-    amount = plan.ceiling_micro - min(tokens, tokens_spent(aws, plan, approval))
-    ledger.book(
-        [
-            Entry(
-                scope=scope,
-                kind=EntryKind.RESERVE,
-                key=plan.plan_id,
-                at=now,
-                spent_micro=0,
-                reserved_micro=amount,
-            )
-            for scope in booked
-        ]
-    )
-
-
-def release(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> int:
-    """Gives back whatever of a plan's reservation was not settled; micro-USD given back.
-
-    FaultError RESERVATION_CHANGED when a job of it is settled at the same moment: repeat it.
-    """
-    ledger = Ledger(aws)
-    booked = scopes(plan, approval)
-    totals = ledger.totals(booked[0])
-    if totals is None or totals.reserved_micro <= 0:
-        return 0
-    ledger.book(
-        [
-            Entry(
-                scope=scope,
-                kind=EntryKind.RELEASE,
-                key=plan.plan_id,
-                at=now,
-                spent_micro=0,
-                reserved_micro=-totals.reserved_micro,
-            )
-            for scope in booked
-        ]
-    )
-    return totals.reserved_micro
 
 
 def _stage(plan: Plan, number: int) -> Stage:
@@ -151,10 +97,16 @@ def _stage(plan: Plan, number: int) -> Stage:
     raise RequestError("unknown_stage", f"{plan.plan_id} has no stage {number}.")
 
 
-def _require_ended(jobs: Jobs, plan: Plan, stage: Stage, attempt: int) -> None:
-    """One attempt at a time: two of them would share one reservation."""
+def _require_missed(aws: Aws, plan: Plan, stage: Stage, attempt: int) -> None:
+    """One attempt at a time, and none after one that gave a model."""
     for number in range(1, attempt):
-        earlier = jobs.find(job_name(plan.plan_id, plan.dataset.name, stage.number, number))
+        name = job_name(plan.plan_id, plan.dataset.name, stage.number, number)
+        earlier = Jobs(aws).find(name)
+        if earlier is None and was_cut_back(aws, plan, name):
+            continue
+        if earlier is not None and earlier.state is JobState.COMPLETED:
+            message = f"{name} is completed; only what failed or was stopped is tried again."
+            raise RefusedError("not_failed", message, (_NEW_PLAN,))
         if earlier is None or not earlier.settled:
             wait = Alternative(kind="wait", message="Wait until it has ended and is settled")
             message = f"Attempt {number} of stage {stage.number} has not ended."
@@ -165,16 +117,22 @@ def _require_reserved(aws: Aws, plan: Plan, approval: Approval, stage: Stage) ->
     """A reservation is made once and given back once: after that nothing more may start."""
     totals = Ledger(aws).totals(scopes(plan, approval)[0])
     if totals is None or totals.reserved_micro < stage.ceiling_micro:
-        again = Alternative(kind="retry", message="Ask again for a new plan")
         message = "The reservation of this plan was given back; ask for a new plan."
-        raise RefusedError("approval_used", message, (again,))
+        raise RefusedError("approval_used", message, (_NEW_PLAN,))
 
 
 def _create(
-    aws: Aws, plan: Plan, approval: Approval, stage: Stage, name: str, now: datetime
+    aws: Aws,
+    plan: Plan,
+    approval: Approval,
+    stage: Stage,
+    name: str,
+    now: datetime,
+    extended: bool,
 ) -> bool:
     """True when the job was there already. A refused first stage gives its reservation back,
-    unless it is queued: then it keeps its place until the queue's end."""
+    unless it is queued: then it keeps its place until the queue's end. A refused later attempt
+    gives back what was reserved for it alone."""
     try:
         aws.client("sagemaker").create_training_job(**_request(aws, plan, stage, name))
     except (ClientError, BotoCoreError) as error:
@@ -188,10 +146,16 @@ def _create(
         assert isinstance(error, ClientError)
         if error_code(error) == "ResourceInUse" or Jobs(aws).observe(name) is not None:
             return True
-        if stage.number == 1 and approval.queue is None:
+        ours = _explain(error, stage)
+        if ours.code in PASSING:
+            # What was reserved stays for whoever tries again; else the watchdog gives it back.
+            raise ours from error
+        if extended:
+            cut_back(aws, plan, approval, name, now)
+        elif stage.number == 1 and approval.queue is None:
             release(aws, plan, approval, now)
             Plans(aws).close(plan.plan_id)
-        raise _explain(error, stage) from error
+        raise ours from error
     return False
 
 
@@ -217,7 +181,7 @@ def _request(aws: Aws, plan: Plan, stage: Stage, name: str) -> dict[str, Any]:
         "ResourceConfig": {
             "InstanceType": stage.instance_type,
             "InstanceCount": 1,
-            "VolumeSizeInGB": _VOLUME_GIB,
+            "VolumeSizeInGB": VOLUME_GIB,
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": stage.max_runtime_seconds},
         "HyperParameters": {
@@ -226,7 +190,7 @@ def _request(aws: Aws, plan: Plan, stage: Stage, name: str) -> dict[str, Any]:
             "sagemaker_submit_directory": f'"{settings.training_archive_uri}"',
         },
         "CheckpointConfig": {"S3Uri": f"{models}/checkpoints/{name}"},
-        "Tags": [{"Key": "llmops:plan", "Value": plan.plan_id}],
+        "Tags": [{"Key": PLAN_TAG, "Value": plan.plan_id}],
     }
     if stage.spot:
         request["EnableManagedSpotTraining"] = True
@@ -262,6 +226,7 @@ def _record(plan: Plan, stage: Stage, name: str, now: datetime, attempt: int) ->
         spot=stage.spot,
         usd_per_hour=stage.usd_per_hour,
         usd_per_hour_micro=parse_usd(stage.usd_per_hour),
+        storage_usd_per_hour=stage.storage_usd_per_hour,
         max_runtime_seconds=stage.max_runtime_seconds,
         ceiling_usd=stage.ceiling_usd,
         estimate=stage.estimate,

@@ -133,25 +133,28 @@ class Ledger:
         return _read(answer["Item"]) if "Item" in answer else None
 
     def book(self, entries: Sequence[Entry], also: Sequence[dict[str, Any]] = ()) -> bool:
-        """Books the entries together, one per scope, and carries out the writes in `also`; False
-        when they were booked before, or when a condition in `also` does not hold.
+        """Books the entries together and carries out the writes in `also`; False when they were
+        booked before, or when a condition in `also` does not hold.
 
         Raises RefusedError, and books nothing, when a scope has too little left; FaultError
         RESERVATION_CHANGED when more would be given back than is reserved.
         """
-        writes = [write for entry in entries for write in (_put(entry), _move(entry))]
-        writes += also
-        size = 2 * len(entries)
+        # One item may be written once in a transaction: a scope's entries move its totals together.
+        moved = [
+            [e for e in entries if e.scope == s] for s in dict.fromkeys(e.scope for e in entries)
+        ]
+        writes = [*map(_put, entries), *map(_move, moved), *also]
+        first, last = len(entries), len(entries) + len(moved)
         for attempt in range(_ATTEMPTS):
             try:
                 self._db.transact_write_items(TransactItems=writes)
             except ClientError as error:
                 reasons = cancellation_reasons(error)
-                if _FAILED in (*reasons[:size:2], *reasons[size:]):
+                if _FAILED in (*reasons[:first], *reasons[last:]):
                     return False
-                for entry, code in zip(entries, reasons[1:size:2], strict=False):
+                for together, code in zip(moved, reasons[first:last], strict=False):
                     if code == _FAILED:
-                        raise self._refusal(entry) from error
+                        raise self._refusal(together[0]) from error
                 if "TransactionConflict" not in reasons:
                     raise translate(error) from error
                 self._pause(random.uniform(0, 0.01 * (attempt + 1)))
@@ -206,21 +209,21 @@ def _put(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _move(entry: Entry) -> dict[str, Any]:
+def _move(entries: Sequence[Entry]) -> dict[str, Any]:
     """What is taken from `left` must be there, except when a bill is settled: that is a fact.
-    What is given back must be reserved."""
-    taken = entry.spent_micro + entry.reserved_micro
+    What is given back must be reserved. All entries are of one scope."""
+    spent, reserved = sum(e.spent_micro for e in entries), sum(e.reserved_micro for e in entries)
     names = {"#spent": "spent", "#reserved": "reserved", "#left": "left"}
-    values = {":s": entry.spent_micro, ":r": entry.reserved_micro, ":t": taken}
-    condition = "attribute_exists(#left)"
-    if entry.kind is EntryKind.RELEASE:
-        condition, values[":back"] = "#reserved >= :back", -entry.reserved_micro
-    elif not entry.kind.is_a_fact and entry.reserved_micro >= 0:
+    values = {":s": spent, ":r": reserved, ":t": spent + reserved}
+    kind, condition = entries[0].kind, "attribute_exists(#left)"
+    if kind is EntryKind.RELEASE:
+        condition, values[":back"] = "#reserved >= :back", -reserved
+    elif not kind.is_a_fact and reserved >= 0:
         condition = "#left >= :t"
     return {
         "Update": {
             "TableName": LEDGER,
-            "Key": {"scope": entry.scope, "entry": _TOTAL},
+            "Key": {"scope": entries[0].scope, "entry": _TOTAL},
             "UpdateExpression": "SET #spent = #spent + :s, #reserved = #reserved + :r, "
             "#left = #left - :t",
             "ConditionExpression": condition,

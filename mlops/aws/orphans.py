@@ -10,11 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
+from mlops.aws.orphan_bills import book_orphans, remember
 from mlops.aws.plans import Plans
+from mlops.decisions import OPERATIONS
 from mlops.events import EventKind
 
-# Repairs that belong to nobody's conversation are told here.
-OPERATIONS = "operations"
 _OURS = re.compile(r"llmops-[a-z0-9-]+-(?P<plan>[0-9a-f]{12})-s\d+-a\d+")
 # A launch that lives records its job within a Lambda's minute.
 _SETTLED_AFTER = timedelta(minutes=5)
@@ -39,9 +39,21 @@ def stop_orphans(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
         except (ClientError, BotoCoreError):
             _log.exception("could not stop the orphan %s", name)
             continue
+        remember(aws, name, clock())
         _report(aws, clock, name, created_at)
         stopped.append(name)
     return tuple(stopped)
+
+
+def settle_orphans(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
+    """Books the bills of stopped orphans that have ended; their names."""
+    booked = book_orphans(aws, clock())
+    for name, usd in booked:
+        text = f"{name} ran without a record and was stopped; its ${usd} are booked in the month."
+        data = {"text": text, "repair": "orphan_booked", "job_name": name, "cost_usd": usd}
+        log, once = EventLog(aws, clock), f"orphan-bill#{name}"
+        log.append(OPERATIONS, "watchdog", EventKind.THINKING, data, once)
+    return tuple(name for name, _ in booked)
 
 
 def _running_ours(aws: Aws) -> Iterator[tuple[str, datetime]]:
@@ -55,7 +67,7 @@ def _running_ours(aws: Aws) -> Iterator[tuple[str, datetime]]:
 def _report(aws: Aws, clock: Callable[[], datetime], name: str, created_at: datetime) -> None:
     text = (
         f"{name} ran since {created_at:%Y-%m-%d %H:%M} UTC without a record or an open plan, so it "
-        "was stopped. What it used is on the AWS bill and not in the ledger."
+        "was stopped. What it used is booked when it has ended."
     )
     data = {"text": text, "repair": "orphan_stopped", "job_name": name}
     EventLog(aws, clock).append(OPERATIONS, "watchdog", EventKind.THINKING, data, f"orphan#{name}")

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.clients import Aws
 from mlops.prices import Price, price_file, read_price_list
+from mlops.volumes import volume_price, with_volume
 
 _FRESH = timedelta(hours=1)
 # An answer that failed is asked for again soon; until then the last good one counts, with its age.
@@ -27,13 +28,18 @@ class Prices:
 
     def all(self, now: datetime, refresh: bool = False) -> dict[str, Price]:
         """By instance type. Types that the API does not list keep the price file's row, which
-        says how old it is; when the API never answered, the file is all there is."""
+        says how old it is; when the API never answered, the file is all there is. Each comes
+        with its volume's price."""
         with self._lock:
             if refresh or self._ask_at is None or now > self._ask_at:
                 found = self._fetch(now)
                 self._ask_at = now + (_RETRY_AFTER if found is None else _FRESH)
                 self._listed = self._listed if found is None else found
-            return _same_region(self._region) | self._listed
+            prices = _same_region(self._region) | self._listed
+        settings = self._aws.settings
+        days = None if settings.sandbox else settings.price_max_age_days
+        volume = volume_price(self._region, now, days)
+        return {name: with_volume(price, volume) for name, price in prices.items()}
 
     def _fetch(self, now: datetime) -> dict[str, Price] | None:
         """None when the API gave no answer."""

@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 from mlops.approvals import Approval
 from mlops.aws.clients import Aws
 from mlops.aws.ledger import Ledger
+from mlops.aws.limits import Limits
 from mlops.aws.tables import LEDGER
-from mlops.errors import Alternative, RefusedError
-from mlops.ledger import Entry, EntryKind, person_scope, team_scope
-from mlops.money import parse_usd
+from mlops.errors import Alternative, RefusedError, RequestError
+from mlops.ledger import Entry, EntryKind, person_scope
 from mlops.plan import Plan
-from mlops.prices import TokenRate, token_rates
+from mlops.settings import Settings
+from mlops.token_rates import TokenRate, stated_rate, token_rates
 
 # What one turn may still use after a plan was made: some calls with the whole conversation.
-ALLOWANCE_INPUT_TOKENS = 60_000
+ALLOWANCE_INPUT_TOKENS = 100_000
 ALLOWANCE_OUTPUT_TOKENS = 4_000
 # No model call takes this long: whoever reserved for one has died.
 STALE = timedelta(minutes=15)
@@ -33,30 +34,47 @@ class Hold(NamedTuple):
     micro: int
 
 
-def rate_of(model_id: str) -> TokenRate:
-    """RefusedError when the model's price is unknown: never a guess."""
+def rate_of(settings: Settings) -> TokenRate:
+    """Of the settings' model; RefusedError when nobody has dated it: never a guess."""
+    model_id = settings.bedrock_model_id
     rate = token_rates().get(model_id)
-    if rate is None:
-        priced = tuple(sorted(token_rates()))
-        raise RefusedError(
-            "price_unknown",
-            f"The token price of {model_id} is not known, so it may not be used.",
-            tuple(
-                Alternative(kind="model", message=f"Set BEDROCK_MODEL_ID to {known}")
-                for known in priced
-            ),
-        )
-    return rate
+    if rate is not None:
+        return rate
+    if settings.model_rate is not None:
+        return _stated(model_id, settings.model_rate)
+    raise RefusedError(
+        "price_unknown",
+        f"The token price of {model_id[:120]} is not known, so it may not be used. Look it up and"
+        ' set LLMOPS_MODEL_RATE="<USD per million tokens> in, <USD> out, <date>".',
+        tuple(
+            Alternative(kind="model", message=f"Set BEDROCK_MODEL_ID to {known}")
+            for known in sorted(token_rates())
+        ),
+    )
+
+
+def _stated(model_id: str, text: str) -> TokenRate:
+    try:
+        return stated_rate(model_id, text)
+    except (ValueError, RequestError) as error:
+        raise RequestError("bad_setting", f"LLMOPS_MODEL_RATE={text[:80]!r}: {error}") from error
 
 
 def hold_tokens(
-    aws: Aws, session_id: str, call_id: str, input_tokens: int, output_tokens: int, now: datetime
+    aws: Aws,
+    session_id: str,
+    call_id: str,
+    input_tokens: int,
+    output_tokens: int,
+    now: datetime,
+    cache_write_tokens: int = 0,
 ) -> Hold | None:
     """Reserves the worst case of one call ("<turn>#…"); None for a free model.
 
     RefusedError, and nothing is reserved, when the month has too little left.
     """
-    cost = rate_of(aws.settings.bedrock_model_id).cost(input_tokens, output_tokens)
+    rate = rate_of(aws.settings)
+    cost = rate.cost(input_tokens, output_tokens, cache_write_tokens=cache_write_tokens)
     if cost == 0:
         return None
     hold = Hold(f"{session_id}#{call_id}", now, _opened_scopes(aws, now), cost)
@@ -66,11 +84,22 @@ def hold_tokens(
 
 
 def settle_tokens(
-    aws: Aws, hold: Hold, input_tokens: int, output_tokens: int, now: datetime
+    aws: Aws,
+    hold: Hold,
+    input_tokens: int,
+    output_tokens: int,
+    now: datetime,
+    cache_read_tokens: int = 0,
+    cache_write_tokens: int = 0,
+    at_most: bool = False,
 ) -> int:
-    """Books what the call did cost in place of its reservation; micro-USD."""
-    cost = rate_of(aws.settings.bedrock_model_id).cost(input_tokens, output_tokens)
+    """Books what the call did cost in place of its reservation; micro-USD. `at_most` marks bounds."""
+    cached = cache_read_tokens, cache_write_tokens
+    cost = rate_of(aws.settings).cost(input_tokens, output_tokens, *cached)
     note, ledger = f"{input_tokens} in, {output_tokens} out", Ledger(aws)
+    if any(cached):
+        note += f", {cache_read_tokens} read from and {cache_write_tokens} written to the cache"
+    note = f"at most {note}" if at_most else note
     settled = _entries(hold, EntryKind.TOKENS, now, cost, -hold.micro, note)
     if not ledger.book(settled, [_close(hold)]):
         # Taken for dead and given back meanwhile: the bill still counts, once.
@@ -93,7 +122,7 @@ def release_stale_tokens(aws: Aws, now: datetime) -> tuple[str, ...]:
 
 def allowance(aws: Aws) -> int:
     """Micro-USD kept aside for the model's words until the report."""
-    rate = rate_of(aws.settings.bedrock_model_id)
+    rate = rate_of(aws.settings)
     return rate.cost(ALLOWANCE_INPUT_TOKENS, ALLOWANCE_OUTPUT_TOKENS)
 
 
@@ -113,13 +142,9 @@ def tokens_spent(aws: Aws, plan: Plan, approval: Approval) -> int:
 
 
 def _opened_scopes(aws: Aws, now: datetime) -> tuple[str, ...]:
-    settings, ledger = aws.settings, Ledger(aws)
-    scopes = [person_scope(settings.person, now)]
-    ledger.open_scope(scopes[0], parse_usd(settings.monthly_limit_usd))
-    if settings.limited_team is not None:
-        scopes.append(team_scope(settings.limited_team, now))
-        ledger.open_scope(scopes[1], parse_usd(settings.team_monthly_limit_usd or "0"))
-    return tuple(scopes)
+    limits = Limits(aws)
+    person, team = limits.open_person(aws.settings.person, now), limits.limited_team()
+    return (person, limits.open_team(team, now)) if team is not None else (person,)
 
 
 def _entries(
