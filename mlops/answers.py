@@ -1,98 +1,162 @@
-"""Tool results in plain English, for the offline planner: every number comes from a result."""
+"""Tool results in plain words, English or German, for the offline planner: every number comes from a result."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops.choices import lettered
+from mlops.language import Language
 from mlops.money import parse_usd, show_usd
+from mlops.phrases import say, state_in_words
 
 Data = Mapping[str, Any]
 
-HELP = (
-    "I train named entity recognition models within a budget. Say for example: "
-    '"Train a NER model on the ciER dataset, at most $10, 1 hour, F1 above 85%". '
-    "You can also ask for datasets, GPU prices, jobs and costs."
-)
-GREETING = f"Hello. {HELP}"
+EN = Language.EN
+_MOST_REASONS = 6
 
 
-def failure(error: Data) -> str:
-    """A refusal and its ways out."""
-    lines = [str(error.get("message", "That did not work."))]
-    lines += [f"- {_way_out(a)}" for a in error.get("alternatives", ())]
-    return "\n".join(lines)
+def help_text(language: Language = EN) -> str:
+    return say("help", language)
 
 
-def datasets(result: Data) -> str:
+def greeting(language: Language = EN, text: str = "") -> str:
+    """Thanks are answered as thanks."""
+    if any(word in text.lower() for word in ("thank", "dank", "thx")):
+        return say("thanks", language)
+    return say("hello", language, help=help_text(language))
+
+
+def failure(error: Data, language: Language = EN) -> str:
+    """A refusal and its ways out, lettered so that a letter is an answer."""
+    message = str(error.get("message") or say("not_worked", language))
+    ways = lettered([_way_out(a) for a in error.get("alternatives", ())])
+    return "\n".join([message, *ways])
+
+
+def datasets(result: Data, language: Language = EN) -> str:
     found: Sequence[Data] = result["datasets"]
     if not found:
-        return "There are no datasets yet. Import one on the Datasets page."
-    return "\n".join([f"There are {len(found)} datasets:", *(_dataset(d) for d in found)])
+        return say("no_datasets", language)
+    head = say("datasets", language, count=len(found))
+    return "\n".join([head, *(_dataset(row, language) for row in found)])
 
 
-def which_dataset(result: Data) -> str:
+def which_dataset(result: Data, language: Language = EN) -> str:
     names = ", ".join(str(d["name"]) for d in result["datasets"])
-    return f"Which dataset shall I train on? There are: {names or 'none yet'}."
+    return say("which_dataset", language, names=names or say("none_yet", language))
 
 
-def gpus(result: Data) -> str:
+def gpus(result: Data, language: Language = EN) -> str:
     """The cheapest first, because a later "that instance" means the first one named."""
     rows = [r for r in result["offers"] if r["gpu"] and r["usd_per_hour"] and r["spendable"]]
     cheapest = result["cheapest_gpu"]
-    head = (
-        f"The cheapest GPU you can have now is {cheapest}."
-        if cheapest
-        else "No GPU instance has free quota now."
-    )
-    lines = [_offer(row) for row in rows[:6]]
-    note = (
-        "Prices are list prices; money here is metered, not billed." if result["sandbox"] else ""
-    )
-    return "\n".join([head, *lines, note]).strip()
+    name = "cheapest_gpu" if cheapest else "no_gpu"
+    lines = [_offer(row, language) for row in rows[:6]]
+    note = say("list_prices", language) if result["sandbox"] else ""
+    return "\n".join([say(name, language, name=cheapest), *lines, note]).strip()
 
 
-def instance(result: Data) -> str:
-    return "\n".join(_offer(row) for row in result["offers"])
+def instance(result: Data, language: Language = EN) -> str:
+    rows = [_offer(row, language) for row in result["offers"]]
+    return "\n".join(rows) or say("no_offer", language)
 
 
-def jobs(result: Data) -> str:
+def jobs(result: Data, language: Language = EN) -> str:
     found: Sequence[Data] = result["jobs"]
     if not found:
-        return "There are no training jobs yet."
-    return "\n".join(["The latest training jobs:", *(_job(job) for job in found[:5])])
+        return say("no_jobs", language)
+    return "\n".join([say("jobs", language), *(_job(job, language) for job in found[:5])])
 
 
-def costs(result: Data) -> str:
-    text = (
-        f"In {result['month']} you have spent ${result['spent_usd']} of ${result['limit_usd']}; "
-        f"${result['reserved_usd']} are reserved, ${result['left_usd']} are left."
+def job_cost(result: Data, language: Language = EN) -> str:
+    """Of the job that was asked for, else of the latest."""
+    if not result["jobs"]:
+        return say("no_jobs", language)
+    job = result["jobs"][0]
+    facts = {"name": job["job_name"], "where": job["instance_type"]}
+    if job["cost_usd"] is None:
+        state = state_in_words(job["state"], language)
+        return say("job_running", language, state=state, usd=_usd(job["ceiling_usd"]), **facts)
+    seconds = job["billed_seconds"]
+    return say("job_cost", language, usd=job["cost_usd"], seconds=seconds, **facts)
+
+
+def job_end(result: Data, language: Language = EN) -> str:
+    """Why it failed or ended: of the job asked for, else of the latest that failed, else the latest."""
+    found: Sequence[Data] = result["jobs"]
+    if not found:
+        return say("no_jobs", language)
+    job = next((j for j in found if j["state"] == "failed"), found[0])
+    state = state_in_words(job["state"], language)
+    facts = {"name": job["job_name"], "state": state}
+    if job["state"] == "failed":
+        return say("failed_because", language, why=job["failure_reason"] or "?", **facts)
+    if job["end_reason"]:
+        return say("ended_because", language, why=job["end_reason"], **facts)
+    return say("did_not_fail", language, **facts)
+
+
+def costs(result: Data, language: Language = EN) -> str:
+    text = say(
+        "costs",
+        language,
+        month=result["month"],
+        spent=result["spent_usd"],
+        limit=result["limit_usd"],
+        reserved=result["reserved_usd"],
+        left=result["left_usd"],
     )
-    return f"{text} This is a sandbox: metered, not billed." if result["sandbox"] else text
+    return text + (say("sandbox", language) if result["sandbox"] else "")
 
 
-def plan(made: Data) -> str:
+def plan(made: Data, language: Language = EN) -> str:
     """What would run, what it can cost at most, and why."""
     stages = [
-        f"- Stage {s['number']}: {s['model']} on {s['instance_type']} at ${s['usd_per_hour']} per "
-        f"hour, about {s['estimate']['p50_seconds']}–{s['estimate']['p90_seconds']} s, at most "
-        f"{_usd(s['ceiling_usd'])}."
-        for s in made["stages"]
+        say(
+            "stage",
+            language,
+            number=stage["number"],
+            model=stage["model"],
+            where=stage["instance_type"],
+            spot=say("spot", language) if stage["spot"] else "",
+            price=stage["usd_per_hour"],
+            low=stage["estimate"]["p50_seconds"],
+            high=stage["estimate"]["p90_seconds"],
+            usd=_usd(stage["ceiling_usd"]),
+        )
+        for stage in made["stages"]
     ]
-    head = f"The plan for {made['dataset']['name']} can cost at most {_usd(made['ceiling_usd'])}."
-    synthetic = ["The dataset is synthetic."] if made["dataset"]["synthetic"] else []
-    return "\n".join([head, *stages, *synthetic])
+    name, most = made["dataset"]["name"], _usd(made["ceiling_usd"])
+    synthetic = [say("synthetic", language)] if made["dataset"]["synthetic"] else []
+    return "\n".join([say("plan", language, name=name, usd=most), *stages, *synthetic])
 
 
-def launched(result: Data) -> str:
+def why_plan(made: Data, language: Language = EN) -> str:
+    """The reasons that the plan itself gives, and what it left out."""
+    reasons = [f"- {reason}" for reason in made["reasons"]]
+    steps = [(str(step["title"]), str(step["why"])) for step in made["next_steps"]]
+    steps += [(str(out["what"]), str(out["why"])) for out in made["rejections"]]
+    left_out = [say("left_out", language, what=what, why=why) for what, why in steps]
+    return "\n".join([say("why_plan", language), *reasons, *left_out[:_MOST_REASONS]])
+
+
+def launched(result: Data, language: Language = EN) -> str:
     job = result["job"]
-    return (
-        f"Training has started: {job['job_name']} on {job['instance_type']}, at most "
-        f"{_usd(job['ceiling_usd'])}. I follow it; the report will appear here."
-    )
+    if job is None:
+        return say("queued", language, message=result["message"])
+    facts = {"name": job["job_name"], "where": job["instance_type"]}
+    return say("launched", language, usd=_usd(job["ceiling_usd"]), **facts)
 
 
-def stopped(result: Data) -> str:
+def stopped(result: Data, language: Language = EN) -> str:
     job = result["job"]
-    return f"{job['job_name']} is {job['state']}. What it used until now is charged."
+    if job is None:
+        return say("cancelled", language, plan=result["plan_id"], usd=_usd(result["released_usd"]))
+    state = state_in_words(job["state"], language)
+    return say("stopped", language, name=job["job_name"], state=state)
+
+
+def which_job(names: Sequence[str], language: Language = EN) -> str:
+    return "\n".join([say("which_job", language), *lettered(names)])
 
 
 def _way_out(alternative: Data) -> str:
@@ -101,26 +165,38 @@ def _way_out(alternative: Data) -> str:
     return shown if cost is None or "$" in shown else f"{shown} (${cost})"
 
 
-def _dataset(row: Data) -> str:
-    sentences = sum(split["sentences"] for split in row["splits"].values())
-    size = f"{sentences} sentences, " if sentences else ""
-    synthetic = "synthetic, " if row["synthetic"] else ""
+def _dataset(row: Data, language: Language) -> str:
+    count = sum(split["sentences"] for split in row["splits"].values())
+    size = say("sentences", language, count=count) if count else ""
+    synthetic = say("synthetic_mark", language) if row["synthetic"] else ""
     return f"- {row['name']}: {row['title']} ({synthetic}{size}{row['status'].lower()})"
 
 
-def _offer(row: Data) -> str:
-    price = f"${row['usd_per_hour']} per hour" if row["usd_per_hour"] else "no known price"
-    as_of = f", list price as of {row['price_as_of']}" if row["price_as_of"] else ""
+def _offer(row: Data, language: Language) -> str:
+    hourly = row["usd_per_hour"]
+    price = say("per_hour", language, usd=hourly) if hourly else say("no_price", language)
+    if row["price_as_of"]:
+        price += say("as_of", language, date=row["price_as_of"])
+    if row.get("spot_usd_per_hour"):
+        price += say("spot_price", language, usd=_usd(row["spot_usd_per_hour"]))
     gpu = f"{row['gpu_count']} × {row['gpu']}" if row["gpu"] else "CPU"
-    free = "unknown" if row["available"] is None else f"{row['available']} of {row['limit']}"
-    return f"- {row['instance_type']}: {gpu}, {price}{as_of}; free quota: {free}"
+    free = say("unknown", language)
+    if row["available"] is not None:
+        free = say("of", language, part=row["available"], whole=row["limit"])
+    return say("offer", language, name=row["instance_type"], gpu=gpu, price=price, free=free)
 
 
-def _job(job: Data) -> str:
-    cost = f", ${job['cost_usd']}" if job["cost_usd"] else ""
+def _job(job: Data, language: Language) -> str:
     f1 = job["metrics"].get("test_f1")
-    score = f", test F1 {f1:.4f}" if f1 is not None else ""
-    return f"- {job['job_name']}: {job['state']} on {job['instance_type']}{cost}{score}"
+    return say(
+        "job",
+        language,
+        name=job["job_name"],
+        state=state_in_words(job["state"], language),
+        where=job["instance_type"],
+        cost=f", ${job['cost_usd']}" if job["cost_usd"] else "",
+        score=say("score", language, f1=f1) if f1 is not None else "",
+    )
 
 
 def _usd(text: str) -> str:

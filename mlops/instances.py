@@ -55,7 +55,10 @@ def find(wanted: str) -> InstanceType:
     raise RequestError(
         "unknown_instance",
         f"I do not know the instance type {wanted!r}. Near ones: {', '.join(near)}.",
-        tuple(Alternative(kind="instance", message=f"Use {n}") for n in near[:3]),
+        tuple(
+            Alternative(kind="instance", message=f"Use {n}", changes={"instance_type": n})
+            for n in near[:3]
+        ),
     )
 
 

@@ -95,7 +95,7 @@ _WHY = re.compile(
 )
 _SUBJECTS = {
     Intent.COSTS: r"spend|spent|spending|costs?|bill|billed|billing|charged?|budgets?|money|kosten|"
-    r"kostet|gekostet|ausgegeben|ausgaben|expenses?|invoice|paid|rechnung",
+    r"kostet|gekostet|ausgegeben|ausgaben|expenses?|invoice|paid|rechnung|left|uebrig",
     Intent.JOBS: r"jobs?|status|progress|running|finished|done|going|logs?|state|laeuft|fertig|"
     r"auftr\w+|fortschritt|trainings?|runs?|results?|ergebnis\w*",
     Intent.GPUS: r"gpus?|instances?|instanz\w*|quotas?|kontingent\w*|accelerators?|machines?|"
@@ -110,12 +110,13 @@ _DATA_VERB = re.compile(
 _GREETINGS = frozenset(
     "hi hello hey hallo moin servus greetings good morning afternoon evening day guten tag morgen "
     "abend there bot agent how are you thanks thank danke gruess dich gott , . ! team all folks "
-    "everyone to na wie gehts geht es dir".split()
+    "everyone to na wie gehts geht es dir a lot so much very many vielen dank sehr".split()
 )
 _GREETING_WORDS = frozenset(
     "hi hello hey hallo moin servus greetings morning afternoon evening guten tag danke thanks "
-    "thank gruess morgen abend".split()
+    "thank gruess morgen abend dank".split()
 )
+_HOW_ARE_YOU = re.compile(r"how are you|(?:na )?wie gehts|(?:na )?wie geht es")
 _YES = frozenset(
     "yes yep yeah ja jawohl jep approve approved confirm confirmed proceed accept accepted agreed "
     "genehmigt genehmige freigeben freigegeben einverstanden bestaetigt ok okay sure go los".split()
@@ -184,6 +185,9 @@ def _sentences(reading: Reading, ends: str = ".") -> list[str]:
 def _sentence_intent(sentence: str, said: frozenset[str]) -> Intent:
     polite = _POLITE.match(sentence)
     rest = sentence[polite.end() :] if polite else sentence
+    words = set(sentence.split())
+    if words <= _GREETINGS and (words & _GREETING_WORDS or _HOW_ARE_YOU.match(sentence)):
+        return Intent.GREETING
     if _QUESTION.match(rest):
         return _question_intent(rest)
     stop = _STOP.match(rest)
@@ -195,9 +199,6 @@ def _sentence_intent(sentence: str, said: frozenset[str]) -> Intent:
         return Intent.ESTIMATE
     if _TRAIN.search(rest):
         return Intent.TRAIN
-    words = set(sentence.split())
-    if words & _GREETING_WORDS and words <= _GREETINGS:
-        return Intent.GREETING
     return _statement_intent(rest, said)
 
 

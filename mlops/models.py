@@ -93,7 +93,10 @@ def find(wanted: str) -> Model:
     raise RequestError(
         "unknown_model",
         f"I cannot train {wanted!r}. Models: {', '.join(known)}.",
-        tuple(Alternative(kind="model", message=f"Use {name}") for name in known[:3]),
+        tuple(
+            Alternative(kind="model", message=f"Use {name}", changes={"model": name})
+            for name in known[:3]
+        ),
     )
 
 

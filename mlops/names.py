@@ -77,7 +77,10 @@ def _near(wanted: str, names: Sequence[str]) -> list[str]:
 
 def _unknown(reason: str, near: Sequence[str]) -> RequestError:
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    alternatives = [Alternative(kind="dataset", message=f"Use the dataset {n}.") for n in near]
+    alternatives = [
+        Alternative(kind="dataset", message=f"Use the dataset {n}.", changes={"dataset": n})
+        for n in near
+    ]
     alternatives.append(Alternative(kind="dataset", message=_IMPORT))
     return RequestError("unknown_dataset", f"{reason}{hint} {_IMPORT}", tuple(alternatives))
 

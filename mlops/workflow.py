@@ -5,12 +5,22 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from mlops import answers
+from mlops import answers, report_words
 from mlops.constraints import Intent, Parsed
 from mlops.conversation import Action, Call, Conversation
 from mlops.events import Event, EventKind
+from mlops.language import Language
+from mlops.memory import running
+from mlops.phrases import say
+from mlops.tools import ReportOutput
 
+_PLAN_ID = re.compile(r"\bplan-[0-9a-f]{16}\b")
 _JOB_NAME = re.compile(r"\bllmops-[a-z0-9-]{8,54}\b")
+_ABOUT_END = re.compile(
+    r"\b(?:fail|stopp|died|crash|end|broke|scheiter|fehlgeschlag|abgebroch)", re.I
+)
+_ABOUT_REPORT = re.compile(r"\bFAIL\b|(?i:\b(?:reports?|verdicts?|clauses?|bericht\w*)\b)")
+_WHY = re.compile(r"\b(?:why|warum|wieso|weshalb|how come|reason|explain|erkl)", re.I)
 
 
 class WorkflowStep(StrEnum):
@@ -52,8 +62,10 @@ _KIND_STEPS = {
     EventKind.REPORT: WorkflowStep.COMPLETE,
     EventKind.ERROR: WorkflowStep.ERROR,
 }
-# An answer that says "it is running" does not complete a request that waits or trains.
+# An answer that says "it is running" does not complete a request that waits or trains, nor does
+# one that puts its failure into words.
 _GOES_ON = (
+    WorkflowStep.ERROR,
     WorkflowStep.AWAITING_APPROVAL,
     WorkflowStep.TRAINING,
     WorkflowStep.MONITORING,
@@ -69,6 +81,8 @@ def step_of(kind: EventKind, data: Mapping[str, Any]) -> WorkflowStep | None:
         return _TOOL_STEPS.get(data["tool"])
     if kind is EventKind.APPROVAL and data["status"] == "waiting":
         return WorkflowStep.AWAITING_APPROVAL
+    if kind is EventKind.COST and ("model_id" in data or data.get("entry", "close") != "close"):
+        return None  # Model calls and bookings, which any step may need.
     if kind is EventKind.JOB:
         return _JOB_STEPS.get(data["job"]["state"], WorkflowStep.EVALUATING)
     return _KIND_STEPS.get(kind)
@@ -88,10 +102,12 @@ def current_step(events: Iterable[Event]) -> WorkflowStep:
 def next_step(conversation: Conversation, parsed: Parsed) -> Action:
     """The deterministic policy: which tools to call now, or what to answer."""
     last = conversation.outcomes[-1] if conversation.outcomes else None
+    if last is not None and last.ok and last.tool == "get_training_report":
+        return Action(text=report_words.ended(ReportOutput.model_validate(last.data)))
     if last is not None and not last.ok:
         if last.data.get("code") == "not_prepared" and parsed.constraints.dataset:
             return _call("prepare_dataset", {"dataset": parsed.constraints.dataset})
-        return Action(text=answers.failure(last.data))
+        return Action(text=answers.failure(last.data, conversation.language))
     if parsed.problems:
         return Action(text="\n".join(p.message for p in parsed.problems))
     return _POLICIES.get(parsed.intent, _help)(conversation, parsed)
@@ -99,38 +115,37 @@ def next_step(conversation: Conversation, parsed: Parsed) -> Action:
 
 def _train(conversation: Conversation, parsed: Parsed) -> Action:
     """Search, look at the market, prepare, plan; a request to train goes on to launch."""
+    language = conversation.language
     listed = conversation.result("list_s3_datasets")
     if listed is None:
         calls = (
             Call(tool="list_s3_datasets", arguments={}),
             Call(tool="check_sagemaker_quotas", arguments={}),
         )
-        return Action(calls=calls, text="First I look for the dataset and at the market.")
+        return Action(calls=calls, text=say("first_look", language))
     if parsed.constraints.dataset is None:
-        return Action(text=answers.which_dataset(listed))
+        return Action(text=answers.which_dataset(listed, language))
     prepared = conversation.result("prepare_dataset")
     if prepared is None:
-        return _call(
-            "prepare_dataset",
-            {"dataset": parsed.constraints.dataset},
-            "Before any money is spent I validate the data.",
-        )
+        arguments = {"dataset": parsed.constraints.dataset}
+        return _call("prepare_dataset", arguments, say("validate", language))
     planned = conversation.result("plan_training")
     if planned is None:
         arguments = {"dataset": prepared["dataset"]["name"]}
         if parsed.constraints.instance_type:
             arguments["instance_type"] = parsed.constraints.instance_type
-        return _call("plan_training", arguments, "Now I look for the cheapest plan that fits.")
+        return _call("plan_training", arguments, say("look_for_plan", language))
     return _after_plan(conversation, parsed, planned["plan"])
 
 
 def _after_plan(conversation: Conversation, parsed: Parsed, plan: Mapping[str, Any]) -> Action:
+    shown = answers.plan(plan, conversation.language)
     if parsed.intent is not Intent.TRAIN:
-        return Action(text=answers.plan(plan))
+        return Action(text=shown)
     launched = conversation.result("launch_sagemaker_training")
     if launched is not None:
-        return Action(text=answers.launched(launched))
-    return _call("launch_sagemaker_training", {"plan_id": plan["plan_id"]}, answers.plan(plan))
+        return Action(text=answers.launched(launched, conversation.language))
+    return _call("launch_sagemaker_training", {"plan_id": plan["plan_id"]}, shown)
 
 
 def _gpus(conversation: Conversation, parsed: Parsed) -> Action:
@@ -138,43 +153,103 @@ def _gpus(conversation: Conversation, parsed: Parsed) -> Action:
     named = parsed.constraints.instance_type
     if result is None:
         return _call("check_sagemaker_quotas", {"instance_type": named} if named else {})
-    return Action(text=answers.instance(result) if named else answers.gpus(result))
+    say_it = answers.instance if named else answers.gpus
+    return Action(text=say_it(result, conversation.language))
 
 
 def _stop(conversation: Conversation, parsed: Parsed) -> Action:
+    """The job that was named or that "it" is; else the one that runs; of several a person chooses."""
+    language = conversation.language
     stopped = conversation.result("stop_training_job")
     if stopped is not None:
-        return Action(text=answers.stopped(stopped))
+        return Action(text=answers.stopped(stopped, language))
     if named := _JOB_NAME.search(conversation.text):
         return _call("stop_training_job", {"job_name": named[0]})
+    if queued := _PLAN_ID.search(conversation.text):
+        return _call("stop_training_job", {"plan_id": queued[0]})
     described = conversation.result("describe_training_job")
     if described is None:
         return _call("describe_training_job", {})
-    final = ("completed", "failed", "stopped")
-    running = [job["job_name"] for job in described["jobs"] if job["state"] not in final]
-    if len(running) == 1:
-        return _call("stop_training_job", {"job_name": running[0]})
-    if not running:
-        return Action(text="No training job is running.")
-    return Action(text=f"Several jobs are running. Which one shall I stop? {', '.join(running)}")
+    names = running(described["jobs"])
+    if parsed.job_name in names:
+        return _call("stop_training_job", {"job_name": parsed.job_name})
+    if len(names) == 1:
+        return _call("stop_training_job", {"job_name": names[0]})
+    waiting = [plan["plan_id"] for plan in described.get("waiting", ())]
+    if not names and len(waiting) == 1:
+        return _call("stop_training_job", {"plan_id": waiting[0]})
+    if not names and waiting:
+        return Action(text=answers.which_job(waiting, language))
+    if not names:
+        return Action(text=say("none_runs", language))
+    return Action(text=answers.which_job(names, language))
 
 
-def _lookup(tool: str, say: Callable[[Mapping[str, Any]], str]) -> Any:
-    """A question that one tool answers."""
+def _jobs(conversation: Conversation, parsed: Parsed) -> Action:
+    return _described(conversation, parsed, answers.jobs)
 
-    def policy(conversation: Conversation, parsed: Parsed) -> Action:
-        result = conversation.result(tool)
-        return _call(tool, {}) if result is None else Action(text=say(result))
 
-    return policy
+def _costs(conversation: Conversation, parsed: Parsed) -> Action:
+    """Of a job when one is meant, else of the month."""
+    if "job" in parsed.refers_to_previous:
+        return _described(conversation, parsed, answers.job_cost)
+    result = conversation.result("get_costs")
+    if result is None:
+        return _call("get_costs", {})
+    return Action(text=answers.costs(result, conversation.language))
+
+
+def _explain(conversation: Conversation, parsed: Parsed) -> Action:
+    """Why a job ended, why a request was refused, why the plan is as it is: what was spoken of last."""
+    before = conversation.before
+    if (wanted := _wanted_report(conversation, parsed)) is not None:
+        return _call("get_training_report", wanted)
+    if _ABOUT_END.search(conversation.text) or before.topic in (Intent.JOBS, Intent.STOP):
+        return _described(conversation, parsed, answers.job_end)
+    if not _WHY.search(conversation.text):
+        return _help(conversation, parsed)
+    if before.failure is not None:
+        return Action(text=answers.failure(before.failure, conversation.language))
+    if before.plan is not None:
+        return Action(text=answers.why_plan(before.plan, conversation.language))
+    return _help(conversation, parsed)
+
+
+def _wanted_report(conversation: Conversation, parsed: Parsed) -> dict[str, Any] | None:
+    """Arguments of the call: its verdicts are meant, or why something failed when no job did."""
+    described = conversation.result("describe_training_job")
+    if described is None:
+        is_meant = parsed.job_name is None and _ABOUT_REPORT.search(conversation.text)
+        return {} if is_meant else None
+    states = [job["state"] for job in described["jobs"]]
+    if "failed" in states or states[:1] != ["completed"] or not _WHY.search(conversation.text):
+        return None
+    return {"plan_id": described["jobs"][0]["plan_id"]}
+
+
+def _described(
+    conversation: Conversation, parsed: Parsed, tell: Callable[[Mapping[str, Any], Language], str]
+) -> Action:
+    result = conversation.result("describe_training_job")
+    if result is None:
+        named = parsed.job_name
+        return _call("describe_training_job", {"job_name": named} if named else {})
+    return Action(text=tell(result, conversation.language))
+
+
+def _datasets(conversation: Conversation, parsed: Parsed) -> Action:
+    result = conversation.result("list_s3_datasets")
+    if result is None:
+        return _call("list_s3_datasets", {})
+    return Action(text=answers.datasets(result, conversation.language))
 
 
 def _greet(conversation: Conversation, parsed: Parsed) -> Action:
-    return Action(text=answers.GREETING)
+    return Action(text=answers.greeting(conversation.language, conversation.text))
 
 
 def _help(conversation: Conversation, parsed: Parsed) -> Action:
-    return Action(text=answers.HELP)
+    return Action(text=answers.help_text(conversation.language))
 
 
 def _call(tool: str, arguments: dict[str, Any], text: str = "") -> Action:
@@ -186,8 +261,9 @@ _POLICIES: dict[Intent, Callable[[Conversation, Parsed], Action]] = {
     Intent.ESTIMATE: _train,
     Intent.GPUS: _gpus,
     Intent.STOP: _stop,
-    Intent.DATASETS: _lookup("list_s3_datasets", answers.datasets),
-    Intent.JOBS: _lookup("describe_training_job", answers.jobs),
-    Intent.COSTS: _lookup("get_costs", answers.costs),
+    Intent.DATASETS: _datasets,
+    Intent.JOBS: _jobs,
+    Intent.COSTS: _costs,
+    Intent.EXPLAIN: _explain,
     Intent.GREETING: _greet,
 }
