@@ -1,59 +1,88 @@
-"""Tool: instance types with quota, use and price, cheap first."""
+"""Tool: instance types with quota, use, price and waits seen, cheap first; several regions side by side."""
 
 from datetime import datetime
-from functools import lru_cache
 
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
-from mlops.aws.offers import Offers
-from mlops.aws.prices import Prices
+from mlops.aws.regions import compare
 from mlops.aws.serve import now, tool
 from mlops.instances import find
 from mlops.money import to_usd
 from mlops.offers import Offer
+from mlops.past import waits
 from mlops.prices import ec2_prices, may_spend, spot_micro
-from mlops.tools import OfferRow, QuotasInput, QuotasOutput
-
-_QUOTAS = ("quota", "spot_quota")
+from mlops.tools import OfferRow, QuotasInput, QuotasOutput, RegionOffer
+from mlops.waits import Wait
 
 
 def check(aws: Aws, wanted: QuotasInput) -> QuotasOutput:
     moment = now()
-    prices = _prices(aws, wanted.region or aws.settings.region)
-    prices.all(moment, wanted.refresh)
-    offers = Offers(aws, prices).all(moment)
-    if wanted.region not in (None, aws.settings.region):
-        offers = tuple(_elsewhere(offer) for offer in offers)
+    own = wanted.region or aws.settings.region
+    found = compare(aws, (own, *wanted.regions), moment, wanted.refresh)
+    offers = found[own]
     if wanted.instance_type:
         name = find(wanted.instance_type).name
         offers = tuple(o for o in offers if o.instance.name == name)
     days = aws.settings.price_max_age_days
     shares = Jobs(aws).spot_shares(aws.settings.person)
-    rows = sorted((_row(o, moment, days, shares) for o in offers), key=_order)
+    seen = waits(Jobs(aws).of_person(aws.settings.person))
+    rows = sorted((_row(o, moment, days, shares, seen) for o in offers), key=_order)
     usable = [r for r in rows if r.spendable and r.available != 0]
     return QuotasOutput(
-        region=wanted.region or aws.settings.region,
+        region=own,
         offers=tuple(rows),
         cheapest_gpu=next((r.instance_type for r in usable if r.gpu), None),
         cheapest=next((r.instance_type for r in usable), None),
         sandbox=aws.settings.sandbox,
+        regions=_side_by_side({r: found[r] for r in wanted.regions}, rows),
     )
 
 
-@lru_cache(maxsize=8)
-def _prices(aws: Aws, region: str) -> Prices:
-    return Prices(aws, region)
+def _side_by_side(
+    found: dict[str, tuple[Offer, ...]], rows: list[OfferRow]
+) -> tuple[RegionOffer, ...]:
+    """Of the types in `rows`, in their order; the least price of a type is marked in each region
+    that has it."""
+    by_type = {
+        row.instance_type: {
+            region: offer
+            for region, offers in found.items()
+            for offer in offers
+            if offer.instance.name == row.instance_type
+        }
+        for row in rows
+    }
+    return tuple(
+        RegionOffer(
+            region=region,
+            instance_type=name,
+            usd_per_hour=offer.usd_per_hour,
+            price_as_of=str(offer.price.as_of) if offer.price and offer.price.as_of else None,
+            confidence=offer.price.confidence if offer.price else "none",
+            available=offer.available(False),
+            spot_available=offer.available(True),
+            cheapest=_is_cheapest(offer, list(offers.values())),
+        )
+        for name, offers in by_type.items()
+        for region, offer in offers.items()
+    )
 
 
-def _elsewhere(offer: Offer) -> Offer:
-    """Quotas of another region are not read: unknown."""
-    unknown = {"limit": None, "in_use": None}
-    quotas = {name: getattr(offer, name).model_copy(update=unknown) for name in _QUOTAS}
-    return offer.model_copy(update=quotas)
+def _is_cheapest(offer: Offer, others: list[Offer]) -> bool:
+    """Only a known price can be less than another known one."""
+    known = [o.sort_key for o in others if o.price is not None]
+    return offer.price is not None and len(known) > 1 and offer.sort_key == min(known)
 
 
-def _row(offer: Offer, moment: datetime, days: int, shares: dict[str, list[float]]) -> OfferRow:
+def _row(
+    offer: Offer,
+    moment: datetime,
+    days: int,
+    shares: dict[str, list[float]],
+    seen: dict[str, Wait],
+) -> OfferRow:
     instance, price = offer.instance, offer.price
+    wait = seen.get(instance.name)
     ec2 = ec2_prices().get(instance.name) if price and price.region == "us-east-1" else None
     spot, basis = spot_micro(price, shares.get(instance.name, [])) if price else (None, None)
     return OfferRow(
@@ -77,6 +106,9 @@ def _row(offer: Offer, moment: datetime, days: int, shares: dict[str, list[float
         ec2_usd_per_hour=None if ec2 is None else to_usd(ec2),
         spot_usd_per_hour=None if spot is None else to_usd(spot),
         spot_basis=basis,
+        wait_p50_seconds=wait.median_seconds if wait else None,
+        wait_p90_seconds=wait.p90_seconds if wait else None,
+        wait_jobs=wait.jobs if wait else 0,
     )
 
 

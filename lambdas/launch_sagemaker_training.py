@@ -1,13 +1,19 @@
-"""Tool: starts the first stage of an approved plan. What a model says changes nothing here."""
+"""Tool: starts the first stage of an approved plan, or once more one of its stages that failed. What
+a model says changes nothing here."""
 
+from mlops.approvals import Queue, queue_words
 from mlops.aws.clients import Aws
+from mlops.aws.crowd import with_ways_out
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce
-from mlops.aws.launch import launch
+from mlops.aws.launch import Launched
 from mlops.aws.plans import Plans
+from mlops.aws.queue import launch_or_wait
+from mlops.aws.retries import retry
 from mlops.aws.serve import now, tool
 from mlops.errors import RefusedError
 from mlops.money import to_cents
+from mlops.plan import Plan
 from mlops.tools import LaunchInput, LaunchOutput
 
 
@@ -18,9 +24,23 @@ def start(aws: Aws, wanted: LaunchInput) -> LaunchOutput:
             "ceiling_too_low",
             f"{wanted.max_cost_cents} cents were allowed; the plan can cost ${plan.ceiling_usd}.",
         )
-    launched = launch(aws, wanted.plan_id, plan.stages[0].number, now())
-    announce(EventLog(aws, now), launched.job)
+    if wanted.retry_of:
+        launched = retry(aws, plan, wanted.retry_of, now)
+    else:
+        launched = _launch(aws, plan)
+        if isinstance(launched, Queue):
+            words = queue_words(launched, plan.stages[0].instance_type, plan.constraints.timezone)
+            cancel = f"To cancel it: llmops jobs stop {plan.plan_id}."
+            return LaunchOutput(queue=launched, message=f"{words} {cancel}")
+        announce(EventLog(aws, now), launched.job)
     return LaunchOutput(job=launched.job, already_launched=launched.again)
+
+
+def _launch(aws: Aws, plan: Plan) -> Launched | Queue:
+    try:
+        return launch_or_wait(aws, plan, now)
+    except RefusedError as error:
+        raise with_ways_out(aws, plan, error, now()) from error
 
 
 lambda_handler = tool("launch_sagemaker_training", start)

@@ -1,14 +1,24 @@
-"""Tool: stops a job. What it used until then is settled by the event that its end sends."""
+"""Tool: stops a job, whose use is settled by the event that its end sends, or takes a plan that waits
+out of the queue."""
 
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
-from mlops.aws.serve import tool
+from mlops.aws.plans import Plans
+from mlops.aws.queue import cancel
+from mlops.aws.serve import now, tool
+from mlops.errors import RequestError
+from mlops.money import to_usd
 from mlops.tools import StopInput, StopOutput
 
 
 def stop(aws: Aws, wanted: StopInput) -> StopOutput:
+    if wanted.plan_id:
+        back = cancel(aws, Plans(aws).of(wanted.person, wanted.plan_id), now)
+        return StopOutput(plan_id=wanted.plan_id, released_usd=to_usd(back))
+    if not wanted.job_name:
+        raise RequestError("bad_arguments", "Say which job, or which queued plan, to stop.")
     jobs = Jobs(aws)
-    return StopOutput(job=jobs.stop(jobs.get(wanted.job_name)))
+    return StopOutput(job=jobs.stop(jobs.of(wanted.person, wanted.job_name)))
 
 
 lambda_handler = tool("stop_training_job", stop)

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 GENESIS = "0" * 64
+# Keys of events that are written once: the end of a plan's run, and that end put into words.
+REPORTED, TOLD = "report#", "told#"
 
 
 class EventKind(StrEnum):
@@ -67,6 +69,35 @@ def verify(events: Iterable[Event]) -> int | None:
         if event.seq != head.seq + 1 or event.hash != _digest(head.hash, event):
             return event.seq
         head = Head(seq=event.seq, hash=event.hash)
+    return None
+
+
+class Flaw(BaseModel):
+    """The first sequence number at which a log is not what was written, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seq: int
+    why: str
+
+
+def inspect(session: str, events: Iterable[Event], end: Head) -> Flaw | None:
+    """None when these are all events of the session, in order, as they were written, up to `end`."""
+    head = Head()
+    for event in events:
+        if event.seq != head.seq + 1:
+            missing = event.seq > head.seq + 1
+            why = "it is missing" if missing else f"event {event.seq} stands in its place"
+            return Flaw(seq=head.seq + 1, why=why)
+        if event.session != session:
+            return Flaw(seq=event.seq, why="it belongs to another session")
+        if event.hash != _digest(head.hash, event):
+            return Flaw(seq=event.seq, why="it was altered, or one before it was")
+        head = Head(seq=event.seq, hash=event.hash)
+    if head.seq < end.seq:
+        return Flaw(seq=head.seq + 1, why=f"it is missing: the log went on to event {end.seq}")
+    if head != end:
+        return Flaw(seq=head.seq, why="the log does not end where its session says")
     return None
 
 

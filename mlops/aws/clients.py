@@ -9,7 +9,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
+from mlops.aws.faults import explained, unanswered
+from mlops.errors import OpsError
 from mlops.settings import Settings
 
 _CONFIG = Config(
@@ -20,6 +21,10 @@ _CONFIG = Config(
     s3={"addressing_style": "path"},
     inject_host_prefix=False,
 )
+# Each attempt at a model call is paid for by itself, so none may go unseen.
+_ONCE = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+_ASKED_AGAIN_BY_CALLER = ("bedrock-runtime",)
+_MODEL_SERVICES = ("bedrock", "bedrock-runtime")
 # The Pricing API lives in few regions.
 _FIXED_REGIONS = {"pricing": "us-east-1"}
 
@@ -51,15 +56,19 @@ class Aws:
         return self.client("dynamodb")
 
     def _make(self, service: str) -> Any:
-        region = _FIXED_REGIONS.get(service, self.settings.region)
         options = {
-            "region_name": region,
+            "region_name": self._region(service),
             "endpoint_url": self.settings.endpoint_url,
-            "config": _CONFIG,
+            "config": _ONCE if service in _ASKED_AGAIN_BY_CALLER else _CONFIG,
         }
         if service == "dynamodb":
             return self.session.resource(service, **options).meta.client
         return self.session.client(service, **options)
+
+    def _region(self, service: str) -> str:
+        if service in _MODEL_SERVICES and self.settings.bedrock_region is not None:
+            return self.settings.bedrock_region
+        return _FIXED_REGIONS.get(service, self.settings.region)
 
 
 def error_code(error: ClientError) -> str:
@@ -81,15 +90,12 @@ def is_uncertain(error: Exception) -> bool:
 
 def translate(error: Exception) -> OpsError:
     """A botocore error as one of ours; the caller raises it `from` the original."""
-    if isinstance(error, ClientError):
-        code = error_code(error)
-        message = str(error.response.get("Error", {}).get("Message", "")) or str(error)
-        known = _KNOWN.get(code)
-        if known is not None:
-            cls, our_code, alternatives = known
-            return cls(our_code, message, alternatives)
-        return FaultError("aws_error", f"AWS answered {code}: {message}", (_RETRY,))
-    return FaultError("aws_unreachable", f"AWS could not be reached: {error}", (_RETRY,))
+    if not isinstance(error, ClientError):
+        return unanswered(error)
+    about = error.response.get("Error", {})
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    reasons = " ".join(cancellation_reasons(error))
+    return explained(error_code(error), str(about.get("Message", "")), status, reasons)
 
 
 @contextmanager
@@ -99,26 +105,3 @@ def translated() -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError) as error:
         raise translate(error) from error
-
-
-_RETRY = Alternative(kind="retry", message="Try again in a moment")
-_WAIT = Alternative(kind="wait", message="Wait until a running job ends")
-_QUOTA = Alternative(kind="quota", message="Ask AWS for a higher quota")
-_INSTANCE = Alternative(kind="instance", message="Use another instance type")
-
-_KNOWN: dict[str, tuple[type[OpsError], str, tuple[Alternative, ...]]] = {
-    "ResourceLimitExceeded": (RefusedError, "quota", (_WAIT, _INSTANCE, _QUOTA)),
-    "CapacityError": (RefusedError, "no_capacity", (_WAIT, _INSTANCE)),
-    "AccessDenied": (RefusedError, "access_denied", ()),
-    "AccessDeniedException": (RefusedError, "access_denied", ()),
-    "UnrecognizedClientException": (RefusedError, "access_denied", ()),
-    "ExpiredTokenException": (RefusedError, "access_denied", ()),
-    "ValidationException": (RequestError, "invalid_request", ()),
-    "ResourceNotFound": (RequestError, "not_found", ()),
-    "ResourceNotFoundException": (RequestError, "not_found", ()),
-    "NoSuchKey": (RequestError, "not_found", ()),
-    "NoSuchBucket": (RequestError, "not_found", ()),
-    "ThrottlingException": (FaultError, "throttled", (_RETRY,)),
-    "TooManyRequestsException": (FaultError, "throttled", (_RETRY,)),
-    "ProvisionedThroughputExceededException": (FaultError, "throttled", (_RETRY,)),
-}

@@ -76,6 +76,13 @@ def _mark(
         f"I stop {job.job_name}: {verdict.why} That saves about {show_usd(saved)} "
         f"({seconds} s, an estimate)."
     )
+    data = {
+        "text": text,
+        "rule": "early_stop",
+        "job_name": job.job_name,
+        "why": verdict.why,
+        "saved_usd": to_usd(saved),
+    }
     log, once = EventLog(aws, clock), f"curve#{job.job_name}"
-    log.append(job.session_id, job.turn, EventKind.THINKING, {"text": text}, once)
+    log.append(job.session_id, job.turn, EventKind.THINKING, data, once)
     return marked

@@ -5,14 +5,17 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
+from mlops.aws.notices import writes_of
 from mlops.aws.tables import EVENTS, SESSIONS
 from mlops.errors import FaultError
-from mlops.events import Event, EventKind, Head, chain
+from mlops.events import REPORTED, TOLD, Event, EventKind, Head, chain
+from mlops.notices import of_event
 
 TOKENS_LIVE = timedelta(days=1)
 _ATTEMPTS = 30
@@ -28,6 +31,7 @@ class EventLog:
         clock: Callable[[], datetime],
         pause: Callable[[float], None] = time.sleep,
     ):
+        self.aws = aws
         self._db = aws.dynamodb
         self._clock = clock
         self._pause = pause
@@ -40,9 +44,12 @@ class EventLog:
         kind: EventKind,
         data: dict[str, Any],
         once: str | None = None,
+        person: str | None = None,
     ) -> Event | None:
         """Writes one event; with `once`, a second event of that key is not written (None).
 
+        `person` is who gets a notice when the event is worth one, written in the same transaction.
+        The end of a run makes its plan one that is to be told, until that was done.
         Raises FaultError when other writers keep winning the race for the next number.
         """
         for attempt in range(_ATTEMPTS):
@@ -52,9 +59,11 @@ class EventLog:
             )
             event = chain(head, draft)
             try:
-                self._db.transact_write_items(TransactItems=_writes(event, head, once))
+                self._db.transact_write_items(
+                    TransactItems=[*_writes(event, head, once), *self._notice(event, person)]
+                )
             except ClientError as error:
-                if _already_there(error):
+                if once is not None and _already_there(error):
                     return None
                 if not _lost_race(error):
                     raise translate(error) from error
@@ -65,6 +74,10 @@ class EventLog:
             return event
         raise FaultError("log_busy", "The session's log is too busy; try again.")
 
+    def _notice(self, event: Event, person: str | None) -> list[dict[str, Any]]:
+        notice = of_event(event, person) if person else None
+        return writes_of(notice, self.aws.settings) if notice else []
+
     def head(self, session: str) -> Head:
         """Where the chain of a session ends now."""
         answer = self._db.get_item(
@@ -73,9 +86,19 @@ class EventLog:
         item = answer.get("Item", {})
         return Head(seq=int(item["seq"]), hash=item["hash"]) if "seq" in item else Head()
 
-    def tail(self, session: str, after: int = 0) -> list[Event]:
-        """Events with a higher number, oldest first; follows pages to the end."""
-        return [_read(item) for item in self._pages(session, after)]
+    def tail(self, session: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Events with a higher number, oldest first; follows pages to the end, or to the limit."""
+        return [_read(item) for item in islice(self._pages(session, after), limit)]
+
+    def written(self, session: str, once: str) -> Event | None:
+        """The event that was written under a key, if it was."""
+        key = {"session_id": _marked(session, once), "seq": 0}
+        marker = self._db.get_item(TableName=EVENTS, Key=key, ConsistentRead=True).get("Item")
+        if marker is None:
+            return None
+        key = {"session_id": session, "seq": marker["event"]}
+        answer = self._db.get_item(TableName=EVENTS, Key=key, ConsistentRead=True)
+        return _read(answer["Item"])
 
     def append_tokens(self, session: str, turn: str, seq: int, text: str) -> None:
         """Streamed text of a running turn: unchained, expires; `seq` counts within the session."""
@@ -115,17 +138,19 @@ class EventLog:
 
 
 def _writes(event: Event, head: Head, once: str | None) -> list[dict[str, Any]]:
+    change, values = _to_tell(once)
     advance = {
         "Update": {
             "TableName": SESSIONS,
             "Key": {"session_id": event.session},
-            "UpdateExpression": "SET seq = :n, #h = :h, updated_at = :t",
+            "UpdateExpression": f"SET seq = :n, #h = :h, updated_at = :t{change}",
             "ConditionExpression": "seq = :m" if head.seq else "attribute_not_exists(seq)",
             "ExpressionAttributeNames": {"#h": "hash"},
             "ExpressionAttributeValues": {
                 ":n": event.seq,
                 ":h": event.hash,
                 ":t": event.at.isoformat(),
+                **values,
                 **({":m": head.seq} if head.seq else {}),
             },
         }
@@ -141,7 +166,7 @@ def _writes(event: Event, head: Head, once: str | None) -> list[dict[str, Any]]:
     }
     writes: list[dict[str, Any]] = [advance, {"Put": {"TableName": EVENTS, "Item": item}}]
     if once is not None:
-        marker = {"session_id": f"{event.session}#once#{once}", "seq": 0}
+        marker = {"session_id": _marked(event.session, once), "seq": 0, "event": event.seq}
         condition = "attribute_not_exists(session_id)"
         writes.append(
             {"Put": {"TableName": EVENTS, "Item": marker, "ConditionExpression": condition}}
@@ -149,22 +174,40 @@ def _writes(event: Event, head: Head, once: str | None) -> list[dict[str, Any]]:
     return writes
 
 
+def _marked(session: str, once: str) -> str:
+    return f"{session}#once#{once}"
+
+
+def _to_tell(once: str | None) -> tuple[str, dict[str, Any]]:
+    """What an event changes in the set of plans whose end is still to be told."""
+    key = once or ""
+    if key.startswith(REPORTED):
+        plan_id = key.removeprefix(REPORTED)
+        return ", last_plan = :plan ADD untold :plans", {":plan": plan_id, ":plans": {plan_id}}
+    if key.startswith(TOLD):
+        return " DELETE untold :plans", {":plans": {key.removeprefix(TOLD)}}
+    return "", {}
+
+
 def _read(item: Item) -> Event:
-    return Event(
-        session=item["session_id"].removesuffix("#tokens"),
-        seq=int(item["seq"]),
-        turn=item["turn"],
-        kind=EventKind(item["kind"]),
-        at=datetime.fromisoformat(item["at"]),
-        data=json.loads(item["data"]),
-        hash=item["hash"],
-    )
+    try:
+        return Event(
+            session=item["session_id"].removesuffix("#tokens"),
+            seq=int(item["seq"]),
+            turn=item["turn"],
+            kind=EventKind(item["kind"]),
+            at=datetime.fromisoformat(item["at"]),
+            data=json.loads(item["data"]),
+            hash=item["hash"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"Event {item['seq']} of {item['session_id']} was altered: it cannot be read."
+        raise FaultError("bad_event", message) from error
 
 
 def _already_there(error: ClientError) -> bool:
     """The third write, the marker, is what failed."""
-    reasons = cancellation_reasons(error)
-    return len(reasons) == 3 and reasons[2] == "ConditionalCheckFailed"
+    return cancellation_reasons(error)[2:3] == ["ConditionalCheckFailed"]
 
 
 def _lost_race(error: ClientError) -> bool:

@@ -13,15 +13,17 @@ from mlops.aws.clients import Aws
 from mlops.aws.early_stop import stop_when_out_of_reach
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import UNCERTAIN, launch, release, scopes
+from mlops.aws.launch import PASSING, launch
 from mlops.aws.ledger import Ledger
+from mlops.aws.notify import warn_of_budget
 from mlops.aws.plans import Plans
+from mlops.aws.reservations import extended, release, scopes
 from mlops.aws.tokens import tokens_spent
-from mlops.errors import Alternative, JobFailedError, OpsError
+from mlops.errors import Alternative, JobFailedError, OpsError, RefusedError
 from mlops.events import EventKind
 from mlops.follow import next_move
-from mlops.job import Job, JobState
-from mlops.ledger import Entry, EntryKind
+from mlops.job import Job, JobState, numbers_of
+from mlops.ledger import Entry, EntryKind, bookings, plan_scope
 from mlops.money import parse_usd, to_usd
 from mlops.plan import Plan
 from mlops.report import build
@@ -48,14 +50,20 @@ def follow(aws: Aws, job_name: str, clock: Clock) -> Job | None:
     if approval is None:
         return job
     job = settle(aws, plan, approval, job, clock())
+    _tell_booking(log, job, "settle", job.cost_usd or "0.00", f"settled#{job.job_name}")
+    warn_of_budget(aws, scopes(plan, approval), clock())
     if _move_on(aws, plan, approval, log, clock):
         jobs.close(job.job_name)
     return job
 
 
 def announce(log: EventLog, job: Job) -> None:
-    """Says in the log, once, that a job was launched."""
+    """Says in the log, once, what was reserved for a plan, and that a job was launched."""
     once = f"launched#{job.job_name}"
+    if job.attempt > 1:
+        _tell_booking(log, job, "extend", job.ceiling_usd, f"extended#{job.job_name}")
+    elif job.stage == 1:
+        _tell_booking(log, job, "reserve", None, f"reserved#{job.plan_id}")
     log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job), once)
 
 
@@ -73,19 +81,7 @@ def settle(aws: Aws, plan: Plan, approval: Approval, job: Job, now: datetime) ->
     if job.settled:
         return job
     cost = parse_usd(job.cost_usd or "0")
-    ceiling = parse_usd(job.ceiling_usd)
-    entries = [
-        Entry(
-            scope=scope,
-            kind=EntryKind.SETTLE,
-            key=job.job_name,
-            at=now,
-            spent_micro=cost,
-            reserved_micro=-ceiling,
-            note=f"{job.billed_seconds or 0} s on {job.instance_type}",
-        )
-        for scope in scopes(plan, approval)
-    ]
+    entries = [e for scope in scopes(plan, approval) for e in bookings(job, scope, now)]
     Ledger(aws).book(entries)
     settled = job.model_copy(update={"settled": True, "cost_usd": to_usd(cost)})
     Jobs(aws).save(job, settled)
@@ -107,23 +103,43 @@ def _move_on(aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clo
 def _carry_on(
     aws: Aws, plan: Plan, approval: Approval, log: EventLog, clock: Clock, owner: str
 ) -> None:
-    jobs = Jobs(aws).of_plan(plan.plan_id)
-    settled = [job for job in jobs if job.state.is_final]
-    if len(settled) < len(jobs):
+    jobs = _attempts(aws, plan, log, clock, owner)
+    if jobs is None or not all(job.settled for job in jobs):
         return
-    move = next_move(plan, settled)
+    move = next_move(plan, jobs)
     if move.stage is not None:
         try:
             started = launch(aws, plan.plan_id, move.stage, clock(), owner=owner).job
         except OpsError as error:
-            if error.code == UNCERTAIN:
+            if error.code in PASSING:
                 raise
-            note, once = {"text": error.message}, f"refused#{plan.plan_id}#{move.stage}"
-            log.append(plan.session_id, plan.turn, EventKind.THINKING, note, once)
+            _tell_refusal(log, plan, move.stage, error)
         else:
             announce(log, started)
             return
-    _finish(aws, plan, approval, settled, log, clock())
+    _finish(aws, plan, approval, jobs, log, clock())
+
+
+def _attempts(aws: Aws, plan: Plan, log: EventLog, clock: Clock, owner: str) -> list[Job] | None:
+    """All jobs of a plan as they are now, in order; None when one had to be completed first: money
+    was reserved for another attempt, and whoever wanted it died before the job was recorded."""
+    jobs, listed = Jobs(aws), {job.job_name: job for job in Jobs(aws).of_plan(plan.plan_id)}
+    found = [jobs.get(name) for name in listed]
+    for name in extended(aws, plan):
+        if name in listed:
+            continue
+        recorded = jobs.find(name)
+        if recorded is None:
+            stage, attempt = numbers_of(name)
+            try:
+                job = launch(aws, plan.plan_id, stage, clock(), attempt, owner).job
+            except RefusedError as error:
+                _tell_refusal(log, plan, stage, error)
+                continue
+            announce(log, job)
+            return None
+        found.append(recorded)
+    return sorted(found, key=lambda job: (job.stage, job.attempt))
 
 
 def _finish(
@@ -132,18 +148,25 @@ def _finish(
     """Gives the rest back, then writes the report, or the error when no stage gave a model."""
     release(aws, plan, approval, now)
     tokens = _book_words(aws, plan, approval, now)
-    report = build(plan, jobs, approval.at, tokens, now)
+    waits = approval.queue is not None
+    report = build(plan, jobs, approval.at, tokens, now, waits)
     log.append(
         plan.session_id,
         plan.turn,
         EventKind.COST,
-        {"plan_id": plan.plan_id, "spent_usd": report.total_cost_usd, "reserved_usd": "0.00"},
+        {
+            "plan_id": plan.plan_id,
+            "entry": "close",
+            "spent_usd": report.total_cost_usd,
+            "reserved_usd": "0.00",
+        },
         once=f"cost#{plan.plan_id}",
     )
     kind, data = EventKind.REPORT, report.model_dump(mode="json")
     if all(job.state is JobState.FAILED for job in jobs):
         kind, data = EventKind.ERROR, _failure(jobs[-1], report.total_cost_usd)
-    log.append(plan.session_id, plan.turn, kind, data, once=f"report#{plan.plan_id}")
+    once = f"report#{plan.plan_id}"
+    log.append(plan.session_id, plan.turn, kind, data, once=once, person=plan.person)
     Plans(aws).close(plan.plan_id)
 
 
@@ -163,6 +186,34 @@ def _book_words(aws: Aws, plan: Plan, approval: Approval, now: datetime) -> int:
         )
         Ledger(aws).book([words])
     return tokens
+
+
+def _tell_refusal(log: EventLog, plan: Plan, stage: int, error: OpsError) -> None:
+    data = {
+        "text": error.message,
+        "rule": "refused_stage",
+        "plan_id": plan.plan_id,
+        "stage": stage,
+        "code": error.code,
+    }
+    once = f"refused#{plan.plan_id}#{stage}"
+    log.append(plan.session_id, plan.turn, EventKind.THINKING, data, once)
+
+
+def _tell_booking(log: EventLog, job: Job, entry: str, amount_usd: str | None, once: str) -> None:
+    """What a booking did to the plan's money; without an amount, what is reserved of it now."""
+    totals = Ledger(log.aws).totals(plan_scope(job.plan_id))
+    if totals is None:
+        return
+    data = {
+        "plan_id": job.plan_id,
+        "job_name": job.job_name,
+        "entry": entry,
+        "amount_usd": amount_usd or to_usd(totals.reserved_micro),
+        "spent_usd": to_usd(totals.spent_micro),
+        "reserved_usd": to_usd(totals.reserved_micro),
+    }
+    log.append(job.session_id, job.turn, EventKind.COST, data, once)
 
 
 def _failure(job: Job, cost_usd: str) -> dict[str, object]:

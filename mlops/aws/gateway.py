@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops.aws.clients import Aws, translated
 from mlops.errors import FaultError, RequestError
-from mlops.tools import TOOLS, ToolSpec
+from mlops.tool_spec import ToolSpec
+from mlops.tools import TOOLS
 
 SERVICE = "bedrock-agentcore-control"
 DELIMITER = "___"

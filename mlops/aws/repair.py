@@ -15,11 +15,12 @@ from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce, follow, report_once
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import launch, release, scopes
+from mlops.aws.launch import launch
 from mlops.aws.ledger import Ledger
-from mlops.aws.orphans import stop_orphans
+from mlops.aws.orphans import settle_orphans, stop_orphans
 from mlops.aws.plans import Plans
 from mlops.aws.queue import start_queued
+from mlops.aws.reservations import release, scopes
 from mlops.aws.tokens import release_stale_tokens
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.errors import Alternative, FaultError, OpsError
@@ -47,6 +48,7 @@ class Repairs(BaseModel):
     started: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
+    orphans_booked: tuple[str, ...] = ()
     words_released: tuple[str, ...] = ()
 
 
@@ -75,6 +77,7 @@ def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
         started=started,
         given_up=given_up,
         orphans=_or_nothing(lambda: stop_orphans(aws, clock), ()),
+        orphans_booked=_or_nothing(lambda: settle_orphans(aws, clock), ()),
         words_released=_or_nothing(lambda: _release_words(aws, clock), ()),
     )
 
@@ -171,7 +174,8 @@ def _complete_or_undo(
         (Alternative(kind="retry", message="Ask for a new plan"),),
     )
     data = {**undone.as_data(), "plan_id": plan.plan_id}
-    log.append(*place, EventKind.ERROR, data, once=f"report#{plan.plan_id}")
+    once = f"report#{plan.plan_id}"
+    log.append(*place, EventKind.ERROR, data, once=once, person=plan.person)
     Plans(aws).close(plan.plan_id)
     return False
 

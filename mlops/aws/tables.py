@@ -9,6 +9,7 @@ LEDGER = "llmops-ledger"
 DATASETS = "llmops-datasets"
 PLANS = "llmops-plans"
 CHECKPOINTS = "llmops-checkpoints"
+NOTICES = "llmops-notices"
 
 BY_PERSON = "by_person"
 BY_PLAN = "by_plan"
@@ -66,5 +67,6 @@ SPECS: tuple[dict[str, Any], ...] = (
     _table(DATASETS, ("name",), {LISTING: ("listing", "name")}),
     _table(PLANS, ("plan_id", "part"), {OPEN: ("open", "created_at")}),
     _table(CHECKPOINTS, ("PK", "SK")),
+    _table(NOTICES, ("owner", "notice_id")),
 )
-TTL_ATTRIBUTES = {EVENTS: "ttl", CHECKPOINTS: "ttl"}
+TTL_ATTRIBUTES = {EVENTS: "ttl", CHECKPOINTS: "ttl", NOTICES: "ttl"}
