@@ -49,7 +49,7 @@ def _tell(ports: Ports, state: State, call: Call, answer: dict[str, Any] | OpsEr
     ports.journal.note(state, EventKind.TOOL_RESULT, {**about, "ok": True, "result": logged}, key)
     if call["tool"] == "plan_training":
         plan = answer["plan"]
-        data = {"plan": plan}
+        data = {"plan": plan, "inputs_sha256": answer.get("inputs_sha256", "")}
         ports.journal.note(state, EventKind.PLAN, data, f"plan#{plan['plan_id']}")
     shown, note = shorten(answer)
     return {"id": call["id"], "tool": call["tool"], "ok": True, "data": shown, "note": note}

@@ -1,47 +1,46 @@
 """A conversation in, one assistant message out, through boto3's ConverseStream; text is passed on as it comes."""
 
-import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from botocore.eventstream import ParserError
-from botocore.exceptions import BotoCoreError, EventStreamError
-from pydantic import BaseModel, ConfigDict
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    EventStreamError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from urllib3.exceptions import HTTPError
 
-from mlops.aws.clients import Aws, translate, translated
+from agent.model_check import refusal_of
+from agent.replies import Assembly, MalformedError, OnText, Reply, Usage
+from mlops.aws.clients import Aws, translate
 from mlops.aws.tokens import ALLOWANCE_OUTPUT_TOKENS
-from mlops.errors import Alternative, FaultError
-from mlops.tools import ToolSpec
+from mlops.errors import Alternative, FaultError, OpsError
+from mlops.tool_spec import ToolSpec
 
 MAX_OUTPUT_TOKENS = ALLOWANCE_OUTPUT_TOKENS
-MAX_ARGUMENT_CHARS = 16_000
-UNREADABLE = "unreadable"
-"""Key of a tool input whose JSON could not be taken; its value says why."""
 
-_ATTEMPTS = 3
-_PAUSE_SECONDS = 0.5
 _CACHE_POINT = {"cachePoint": {"type": "default"}}
 # What can break while a stream is read; botocore retries none of it.
-_BROKEN = (EventStreamError, BotoCoreError, HTTPError, ParserError, OSError)
-
-OnText = Callable[[str], None]
-
-
-class Reply(BaseModel):
-    """One assistant message; `input_tokens` counts cached ones as what they cost, rounded up."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    message: dict[str, Any]
-    stop_reason: str
-    input_tokens: int
-    output_tokens: int
+_BROKEN = (EventStreamError, BotoCoreError, HTTPError, ParserError, OSError, ValueError)
+# Turned away before a model read anything: nothing is billed.
+_TURNED_AWAY = (400, 401, 403, 404, 413, 429, 503)
+# Perhaps the model itself is the trouble: gone, or not open to this account.
+_REFUSED = (400, 403, 404)
+_NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError)
+_HOPELESS = (NoCredentialsError, PartialCredentialsError, ParamValidationError)
+# A model that failed, took too long or is overloaded may do better when asked again.
+_PASSING = (408, 424, 429, 500, 502, 503, 504)
 
 
 class Model(Protocol):
-    """Whatever answers a conversation."""
+    """Whatever answers a conversation; a failed attempt is an AttemptError."""
 
     def reply(
         self,
@@ -52,14 +51,41 @@ class Model(Protocol):
     ) -> Reply: ...
 
 
+class AttemptError(Exception):
+    """One attempt came to nothing. `error` is for the person; `may_pass`: worth another attempt;
+    `reached`: the model was at work, so it is billed; `usage` is None when nobody knows how much;
+    `answered_chars` came before it broke, `ended` says that no more was made after them."""
+
+    def __init__(
+        self,
+        error: OpsError,
+        may_pass: bool,
+        reached: bool,
+        usage: Usage | None = None,
+        answered_chars: int = 0,
+        ended: bool = False,
+        wait_seconds: float = 0.0,
+    ):
+        super().__init__(error.message)
+        self.error = error
+        self.may_pass = may_pass
+        self.reached = reached
+        self.usage = usage
+        self.answered_chars = answered_chars
+        self.ended = ended
+        self.wait_seconds = wait_seconds
+
+
 class BedrockModel:
     """The model named by the settings. No sampling parameters, no forced tools: current models
     refuse them."""
 
-    def __init__(self, aws: Aws, pause: Callable[[float], None] = time.sleep):
+    def __init__(self, aws: Aws):
+        self._aws = aws
         self._client = aws.client("bedrock-runtime")
-        self._model_id = aws.settings.bedrock_model_id
-        self._pause = pause
+        self._settings = aws.settings
+        self._known_tools: list[str] = []
+        self._lock = threading.Lock()
 
     def reply(
         self,
@@ -68,126 +94,89 @@ class BedrockModel:
         tools: Sequence[ToolSpec],
         on_text: OnText,
     ) -> Reply:
-        """A stream that breaks is asked for again as a whole; FaultError after three attempts."""
+        """One attempt; AttemptError when it fails."""
         request = self._request(messages, system, tools)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return self._stream(request, on_text)
-            except _BROKEN as error:
-                if attempt == _ATTEMPTS or not _may_pass(error):
-                    raise _explain(error) from error
-                self._pause(_PAUSE_SECONDS * attempt)
-        raise AssertionError("unreachable")
+        try:
+            stream = self._client.converse_stream(**request)["stream"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._before_the_stream(error) from error
+        assembly = Assembly(on_text, _ids(messages))
+        try:
+            for event in stream:
+                assembly.add(event)
+        except _BROKEN as error:
+            raise _in_the_stream(error, assembly) from error
+        finally:
+            stream.close()
+        if not assembly.stop_reason:
+            cut = ConnectionError("the stream ended before the message did")
+            raise _in_the_stream(cut, assembly) from cut
+        return assembly.reply()
+
+    def _before_the_stream(self, error: ClientError | BotoCoreError) -> AttemptError:
+        """Without an answer nobody knows whether the model was reached."""
+        if not isinstance(error, ClientError):
+            reached = not isinstance(error, _NEVER_SENT + _HOPELESS)
+            may_pass = not isinstance(error, _HOPELESS)
+            return AttemptError(translate(error), may_pass=may_pass, reached=reached)
+        about = error.response.get("ResponseMetadata", {})
+        status = int(about.get("HTTPStatusCode", 0))
+        why = refusal_of(self._aws) if status in _REFUSED else None
+        return AttemptError(
+            why or translate(error),
+            may_pass=status in _PASSING,
+            reached=status not in _TURNED_AWAY,
+            ended=True,
+            wait_seconds=_seconds(about.get("HTTPHeaders", {}).get("retry-after", "")),
+        )
 
     def _request(
         self, messages: Sequence[Mapping[str, Any]], system: str, tools: Sequence[ToolSpec]
     ) -> dict[str, Any]:
-        """The same tools in the same order each time: what the provider caches is a prefix."""
-        cache = [] if self._model_id.startswith("local.") else [_CACHE_POINT]
-        specs = [_tool(spec) for spec in sorted(tools, key=lambda spec: spec.name)]
-        return {
-            "modelId": self._model_id,
-            "messages": list(messages),
+        """What the provider caches is a prefix: tools, system and the conversation so far."""
+        model_id = self._settings.bedrock_model_id
+        cache = [] if model_id.startswith("local.") else [_CACHE_POINT]
+        request = {
+            "modelId": model_id,
+            "messages": _with_cache_point(messages, cache),
             "system": [{"text": system}, *cache],
-            "toolConfig": {"tools": [*specs, *cache], "toolChoice": {"auto": {}}},
             "inferenceConfig": {"maxTokens": MAX_OUTPUT_TOKENS},
+            **self._guardrail(),
         }
+        if tools:
+            specs = [_tool(spec) for spec in self._in_order(tools)]
+            request["toolConfig"] = {"tools": [*specs, *cache], "toolChoice": {"auto": {}}}
+        return request
 
-    def _stream(self, request: dict[str, Any], on_text: OnText) -> Reply:
-        with translated():
-            stream = self._client.converse_stream(**request)["stream"]
-        assembly = _Assembly(on_text)
-        try:
-            for event in stream:
-                assembly.add(event)
-        finally:
-            stream.close()
-        if not assembly.stop_reason:
-            raise ConnectionError("the stream ended before the message did")
-        return assembly.reply()
+    def _guardrail(self) -> dict[str, Any]:
+        if self._settings.guardrail_id is None:
+            return {}
+        config = {
+            "guardrailIdentifier": self._settings.guardrail_id,
+            "guardrailVersion": self._settings.guardrail_version,
+            "trace": "enabled",
+        }
+        return {"guardrailConfig": config}
 
-
-def too_long(length: int) -> str:
-    return f"{length} characters, at most {MAX_ARGUMENT_CHARS} are allowed"
-
-
-class _Assembly:
-    """Puts a streamed message together; reasoning is kept verbatim, with signature."""
-
-    def __init__(self, on_text: OnText):
-        self._on_text = on_text
-        self._blocks: dict[int, dict[str, Any]] = {}
-        self._usage: dict[str, int] = {}
-        self.stop_reason = ""
-
-    def add(self, event: Mapping[str, Any]) -> None:
-        kind, body = next(iter(event.items()))
-        if kind == "contentBlockStart" and "toolUse" in body["start"]:
-            use = {**body["start"]["toolUse"], "input": ""}
-            self._blocks[body["contentBlockIndex"]] = {"toolUse": use}
-        elif kind == "contentBlockDelta":
-            self._add_delta(body["contentBlockIndex"], body["delta"])
-        elif kind == "messageStop":
-            self.stop_reason = body["stopReason"]
-        elif kind == "metadata":
-            self._usage = body.get("usage", {})
-
-    def reply(self) -> Reply:
-        blocks = [_finished(self._blocks[index]) for index in sorted(self._blocks)]
-        usage = self._usage
-        written = usage.get("cacheWriteInputTokens", 0)
-        return Reply(
-            # A blank text block would be refused when the message is sent back.
-            message={
-                "role": "assistant",
-                "content": [b for b in blocks if "text" not in b or b["text"].strip()],
-            },
-            stop_reason=self.stop_reason,
-            # Writing to the cache costs 1.25 times the input price; reading less than once.
-            input_tokens=usage.get("inputTokens", 0)
-            + usage.get("cacheReadInputTokens", 0)
-            + -(-written * 5 // 4),
-            output_tokens=usage.get("outputTokens", 0),
-        )
-
-    def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
-        if "text" in delta:
-            block = self._blocks.setdefault(index, {"text": ""})
-            block["text"] += delta["text"]
-            self._on_text(delta["text"])
-        elif "toolUse" in delta:
-            self._blocks[index]["toolUse"]["input"] += delta["toolUse"]["input"]
-        elif "reasoningContent" in delta:
-            self._add_reasoning(index, delta["reasoningContent"])
-
-    def _add_reasoning(self, index: int, delta: Mapping[str, Any]) -> None:
-        content = self._blocks.setdefault(index, {"reasoningContent": {}})["reasoningContent"]
-        if "redactedContent" in delta:
-            content["redactedContent"] = content.get("redactedContent", b"") + bytes(
-                delta["redactedContent"]
-            )
-            return
-        reasoning = content.setdefault("reasoningText", {"text": ""})
-        reasoning["text"] += delta.get("text", "")
-        if "signature" in delta:
-            reasoning["signature"] = reasoning.get("signature", "") + delta["signature"]
+    def _in_order(self, tools: Sequence[ToolSpec]) -> list[ToolSpec]:
+        """By name; one that is found later comes last, so that what was cached stays a prefix."""
+        by_name = {spec.name: spec for spec in tools}
+        with self._lock:
+            self._known_tools += sorted(by_name.keys() - set(self._known_tools))
+            return [by_name[name] for name in self._known_tools if name in by_name]
 
 
-def _finished(block: dict[str, Any]) -> dict[str, Any]:
-    """A tool's input as an object; what cannot be read is marked, for the gate to refuse."""
-    if "toolUse" not in block:
-        return block
-    return {"toolUse": {**block["toolUse"], "input": _input(block["toolUse"]["input"])}}
+def _ids(messages: Sequence[Mapping[str, Any]]) -> set[str]:
+    blocks = (block for message in messages for block in message["content"])
+    return {block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block}
 
 
-def _input(text: str) -> dict[str, Any]:
-    if len(text) > MAX_ARGUMENT_CHARS:
-        return {UNREADABLE: too_long(len(text))}
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {UNREADABLE: "not valid JSON"}
-    return value if isinstance(value, dict) else {UNREADABLE: "not a JSON object"}
+def _with_cache_point(
+    messages: Sequence[Mapping[str, Any]], cache: list[dict[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The next call of a turn repeats all of this."""
+    last = messages[-1]
+    return [*messages[:-1], {**last, "content": [*last["content"], *cache]}]
 
 
 def _tool(spec: ToolSpec) -> dict[str, Any]:
@@ -201,18 +190,31 @@ def _tool(spec: ToolSpec) -> dict[str, Any]:
     }
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whatever is wrong with the request itself stays wrong."""
-    if not isinstance(error, EventStreamError):
-        return True
-    return error.response.get("Error", {}).get("Code") != "validationException"
+def _in_the_stream(error: Exception, assembly: Assembly) -> AttemptError:
+    """An exception that the service sent ends the answer; a broken connection may not."""
+    sent = isinstance(error, EventStreamError)
+    wrong = sent and error.response.get("Error", {}).get("Code") == "validationException"
+    wrong = wrong or isinstance(error, MalformedError)
+    return AttemptError(
+        _explain(error),
+        may_pass=not wrong,
+        reached=True,
+        usage=assembly.usage(),
+        answered_chars=assembly.chars,
+        ended=sent,
+    )
 
 
-def _explain(error: Exception) -> Exception:
+def _seconds(text: str) -> float:
+    return float(text) if text.isdecimal() else 0.0
+
+
+def _explain(error: Exception) -> OpsError:
     if isinstance(error, EventStreamError | BotoCoreError):
         return translate(error)
+    what = "made no sense" if isinstance(error, MalformedError) else "broke off"
     return FaultError(
         "model_interrupted",
-        "The model's answer broke off; nothing was done.",
+        f"The model's answer {what}; nothing of it was done.",
         (Alternative(kind="retry", message="Ask again"),),
     )

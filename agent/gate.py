@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from agent.bedrock import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
 from agent.messages import size
 from agent.ports import Ports
+from agent.replies import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
 from agent.state import State, Update
 from mlops.approvals import require
 from mlops.constraints import Intent
@@ -17,7 +17,7 @@ from mlops.errors import Alternative, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.money import to_cents
 from mlops.plan import Plan
-from mlops.tools import ToolSpec
+from mlops.tool_spec import ToolSpec
 
 MAX_CALLS = 30
 MAX_SAME_CALLS = 2
@@ -103,6 +103,7 @@ class Gate:
             "turn": state["turn"],
             "person": state["person"],
             "max_cost_cents": max_cost_cents,
+            "retry_of": "",
             "approved_by": "",
         }
         arguments = {**own, **{name: known[name] for name in sorted(spec.injected)}}

@@ -11,7 +11,8 @@ from mlops.aws.clients import Aws, translated
 from mlops.aws.gateway import DELIMITER, SERVICE, target_name
 from mlops.errors import FaultError, RefusedError, RequestError, from_wire
 from mlops.settings import LOCAL_GATEWAY_ID
-from mlops.tools import TOOLS, ToolSpec
+from mlops.tool_spec import ToolSpec
+from mlops.tools import TOOLS
 
 # The pattern of real Gateway ids in the AWS service model.
 _ID = re.compile(r"([0-9a-z][-]?){1,100}-[0-9a-z]{10}")

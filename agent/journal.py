@@ -31,14 +31,23 @@ class Journal:
         self._held = held
 
     def note(
-        self, state: State, kind: EventKind, data: dict[str, Any], key: str | None = None
+        self,
+        state: State,
+        kind: EventKind,
+        data: dict[str, Any],
+        key: str | None = None,
+        turn: str | None = None,
     ) -> None:
-        """Writes an event, and the workflow step that it begins; a key is written once a session."""
+        """Writes an event, and the workflow step that it begins; a key is written once a session.
+
+        `turn` is where the event belongs, when that is not the turn that runs.
+        """
         self.require_lease(state)
         step = step_of(kind, data) if kind in _STEPS_BEGIN else None
         if step is not None:
             self.step(state, step)
-        self._log.append(state["session_id"], state["turn"], kind, data, once=key)
+        place = state["session_id"], turn or state["turn"]
+        self._log.append(*place, kind, data, once=key, person=state["person"])
 
     def step(self, state: State, step: WorkflowStep, **more: Any) -> None:
         key = f"step#{state['leg']}#{step}"

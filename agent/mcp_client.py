@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from botocore.httpsession import get_cert_path
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from agent.mcp_replies import read_reply
+from agent.mcp_replies import MAX_BYTES, read_reply
 from mlops.aws.gateway import VERSIONS
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
 
@@ -27,6 +28,8 @@ _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.3
 _CONNECTIONS = 32
 _ERROR_CHARS = 300
+# To a client, an older server differs in nothing that is used here.
+_SPOKEN = (*VERSIONS, "2025-03-26")
 
 Authorize = Callable[[str, bytes, dict[str, str]], dict[str, str]]
 """URL, body and headers of a request in; the headers with proof of who sends it out."""
@@ -44,7 +47,7 @@ class RpcError(FaultError):
     """The server's own error; `rpc_code` is JSON-RPC's number."""
 
     def __init__(self, rpc_code: int, message: str):
-        super().__init__("gateway_error", f"The Gateway answered: {message[:_ERROR_CHARS]}")
+        super().__init__("gateway_error", f"The tool server answered: {message[:_ERROR_CHARS]}")
         self.rpc_code = rpc_code
 
 
@@ -69,11 +72,13 @@ class McpClient:
         authorize: Authorize,
         answer_seconds: float = _ANSWER_SECONDS,
         pause: Callable[[float], None] = time.sleep,
+        max_bytes: int = MAX_BYTES,
     ):
         self._url = url
         self._authorize = authorize
         self._answer_seconds = answer_seconds
         self._pause = pause
+        self._max_bytes = max_bytes
         self._http = urllib3.PoolManager(maxsize=_CONNECTIONS, ca_certs=_authorities(url))
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
@@ -105,7 +110,9 @@ class McpClient:
         try:
             return self._call(method, parameters, session)[0]
         except _SessionLostError as error:
-            raise TransportError("gateway_failed", "The Gateway loses its sessions.") from error
+            raise TransportError(
+                "gateway_failed", "The tool server loses its sessions."
+            ) from error
 
     def _opened(self, lost: _Session | None = None) -> _Session:
         with self._lock:
@@ -121,10 +128,10 @@ class McpClient:
         }
         result, session_id = self._call("initialize", hello, None)
         version = result.get("protocolVersion")
-        if version not in VERSIONS:
+        if version not in _SPOKEN:
             raise RequestError(
                 "gateway_version",
-                f"The Gateway speaks MCP {str(version)[:40]}; we speak {', '.join(VERSIONS)}.",
+                f"The tool server speaks MCP {str(version)[:40]}; we speak {', '.join(_SPOKEN)}.",
             )
         session = _Session(session_id, str(version))
         self._notify("notifications/initialized", session)
@@ -138,7 +145,7 @@ class McpClient:
         message = {"jsonrpc": "2.0", "id": id, "method": method, "params": parameters}
         check_time = _deadline(self._answer_seconds)
         with self._posted(message, session) as response:
-            reply = read_reply(response, id, check_time)
+            reply = read_reply(response, id, check_time, self._max_bytes)
         if not isinstance(reply.get("result"), dict):
             raise _rpc_error(reply)
         return reply["result"], response.headers.get("mcp-session-id")
@@ -197,7 +204,7 @@ def _deadline(seconds: float) -> Callable[[], None]:
 
     def check() -> None:
         if time.monotonic() > end:
-            raise TransportError("gateway_timeout", f"The Gateway took over {seconds:g} s.")
+            raise TransportError("gateway_timeout", f"The tool server took over {seconds:g} s.")
 
     return check
 
@@ -205,11 +212,13 @@ def _deadline(seconds: float) -> Callable[[], None]:
 def _unanswered(error: HTTPError) -> TransportError:
     """Without a connection nothing happened; after one, who knows."""
     if isinstance(error, NewConnectionError | ConnectTimeoutError):
-        return TransportError("gateway_unreachable", "The Gateway cannot be reached.", True)
+        return TransportError("gateway_unreachable", "The tool server cannot be reached.", True)
     if isinstance(error, TimeoutError):
-        return TransportError("gateway_timeout", "The Gateway did not answer in time.")
+        return TransportError("gateway_timeout", "The tool server did not answer in time.")
     why = type(error).__name__
-    return TransportError("gateway_unreachable", f"The connection to the Gateway failed: {why}.")
+    return TransportError(
+        "gateway_unreachable", f"The connection to the tool server broke: {why}."
+    )
 
 
 def _check_status(response: BaseHTTPResponse, url: str, session: _Session | None) -> None:
@@ -224,17 +233,25 @@ def _check_status(response: BaseHTTPResponse, url: str, session: _Session | None
 def _refusal(status: int, url: str, said: str) -> OpsError:
     if status < 400:
         return FaultError(
-            "gateway_redirect", f"{url} redirects, which is not followed. Correct the URL."
+            "gateway_redirect", f"{_place(url)} redirects, which is not followed. Correct the URL."
         )
     if status in (401, 403):
-        return RefusedError("access_denied", f"The Gateway refused the call ({status}): {said}")
+        return RefusedError(
+            "access_denied", f"The tool server refused the call ({status}): {said}"
+        )
     if status == 404:
-        return RequestError("unknown_gateway", f"There is no Gateway at {url}.")
+        return RequestError("unknown_gateway", f"There are no tools at this URL of {_place(url)}.")
     if status == 429:
-        return TransportError("throttled", "The Gateway is asked too often.", untouched=True)
+        return TransportError("throttled", "The tool server is asked too often.", untouched=True)
     if status >= 500:
-        return TransportError("gateway_failed", f"The Gateway failed ({status}): {said}")
-    return FaultError("gateway_error", f"The Gateway refused the request ({status}): {said}")
+        return TransportError("gateway_failed", f"The tool server failed ({status}): {said}")
+    return FaultError("gateway_error", f"The tool server refused the request ({status}): {said}")
+
+
+def _place(url: str) -> str:
+    """Without the path, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _said(response: BaseHTTPResponse) -> str:

@@ -12,18 +12,18 @@ from botocore.awsrequest import AWSRequest
 from pydantic import SecretStr, ValidationError
 
 from agent.mcp_client import Authorize, McpClient, RpcError
-from agent.mcp_offer import Offer, offer_of
+from agent.mcp_offer import Offer, list_all, offer_of
 from agent.tool_search import lexical
 from mlops.aws.clients import Aws
 from mlops.errors import FaultError, OpsError, RefusedError, RequestError, from_wire
-from mlops.tools import TOOLS, ToolSpec
+from mlops.tool_spec import ToolSpec
+from mlops.tools import TOOLS
 
 SEARCH_TOOL = "x_amz_bedrock_agentcore_search"
 
 _SIGNING_NAME = "bedrock-agentcore"
 _HOST_REGION = re.compile(r"\.bedrock-agentcore\.([a-z0-9-]+)\.amazonaws\.com[:/]")
 _LISTING_SECONDS = 30.0
-_MOST_PAGES = 200
 _INVALID_PARAMETERS = -32602
 _UNFIT = "Input validation error"
 _REASON_CHARS = 300
@@ -93,34 +93,24 @@ class McpGateway:
         with self._lock:
             age = self._clock() - self._listed_at
             if self._offer is None or age >= max_age_seconds:
-                self._offer = offer_of(self._listed())
+                self._offer = offer_of(list_all(self._client))
                 self._listed_at = self._clock()
             return self._offer
 
-    def _listed(self) -> list[Any]:
-        tools: list[Any] = []
-        cursor: Any = None
-        for _ in range(_MOST_PAGES):
-            parameters = {} if cursor is None else {"cursor": cursor}
-            page = self._client.request("tools/list", parameters, safe=True)
-            tools += page.get("tools") or []
-            cursor = page.get("nextCursor")
-            if not cursor:
-                return tools
-        raise FaultError("gateway_error", f"The Gateway lists over {_MOST_PAGES} pages of tools.")
 
-
-def sigv4(aws: Aws, url: str) -> Authorize:
-    """The region is the one in the URL, where it has one."""
+def sigv4(
+    aws: Aws, url: str, service: str = _SIGNING_NAME, region: str | None = None
+) -> Authorize:
+    """The region is the one given or in the URL, else that of the settings."""
     found = _HOST_REGION.search(url)
-    region = found.group(1) if found else aws.settings.region
+    region = region or (found.group(1) if found else aws.settings.region)
 
     def sign(url: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
         credentials = aws.session.get_credentials()
         if credentials is None:
             raise RefusedError("access_denied", "There are no AWS credentials to sign calls with.")
         request = AWSRequest("POST", url, data=body, headers=headers)
-        SigV4Auth(credentials.get_frozen_credentials(), _SIGNING_NAME, region).add_auth(request)
+        SigV4Auth(credentials.get_frozen_credentials(), service, region).add_auth(request)
         return dict(request.headers.items())
 
     return sign

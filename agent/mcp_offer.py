@@ -6,18 +6,24 @@ its full name (`target___tool`), which never spends.
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mlops.aws.gateway import DELIMITER, target_name
-from mlops.tools import TOOLS, RemoteTool, ToolSpec, arguments_model
+from mlops.errors import FaultError
+from mlops.tool_spec import RemoteTool, ToolSpec, arguments_model
+from mlops.tools import TOOLS
 
 _LOG = logging.getLogger(__name__)
 _GATEWAYS_OWN = "x_amz_bedrock_agentcore_"
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What a model may call a tool."""
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+_CHOICES = frozenset({"allOf", "anyOf", "oneOf"})
 _DESCRIPTION_CHARS = 2_000
+_MOST_PAGES = 200
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,26 @@ class Offer:
         return [self.specs[ours[full]] for full in full_names if full in ours]
 
 
+class Asked(Protocol):
+    """An MCP client, as far as a listing needs it."""
+
+    def request(self, method: str, parameters: dict[str, Any], safe: bool) -> dict[str, Any]: ...
+
+
+def list_all(client: Asked) -> list[Any]:
+    """What a server lists, page after page; FaultError when there is no end of it."""
+    tools: list[Any] = []
+    cursor: Any = None
+    for _ in range(_MOST_PAGES):
+        parameters = {} if cursor is None else {"cursor": cursor}
+        page = client.request("tools/list", parameters, safe=True)
+        tools += page.get("tools") or []
+        cursor = page.get("nextCursor")
+        if not cursor:
+            return tools
+    raise FaultError("gateway_error", f"The tool server lists over {_MOST_PAGES} pages of tools.")
+
+
 def offer_of(listed: Sequence[Any]) -> Offer:
     """What cannot be used is left out with a warning; it must not take the other tools down."""
     tools = {tool["name"]: tool for tool in listed if _is_tool(tool)}
@@ -44,6 +70,57 @@ def offer_of(listed: Sequence[Any]) -> Offer:
             specs[full] = remote
             full_names[full] = full
     return Offer(specs, full_names)
+
+
+def remote_tool(name: str, tool: Mapping[str, Any]) -> RemoteTool:
+    """What a server lists, under the name that it gets here; ValueError says why it cannot be used."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("no model can call it by that name")
+    try:
+        schema = dict(tool.get("inputSchema") or {})
+        schema |= {"type": schema.get("type", "object")}
+        schema |= {"properties": schema.get("properties") or {}}
+        _check_top(schema)
+        return RemoteTool(
+            name=name,
+            description=str(tool.get("description") or name)[:_DESCRIPTION_CHARS],
+            input_model=arguments_model(schema),
+            input_schema=schema,
+        )
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"no model takes its schema ({str(error)[:100]})") from error
+
+
+def _check_top(schema: Mapping[str, Any]) -> None:
+    """One schema that a model refuses would make it refuse every call; so it is looked at before."""
+    if schema["type"] != "object" or _CHOICES & schema.keys():
+        raise ValueError("it is no plain object")
+    bad = [key for key in schema["properties"] if not _PROPERTY.fullmatch(str(key))]
+    if bad:
+        raise ValueError(f"the property {bad[0][:40]!r}")
+    _check_schema(schema)
+
+
+def _check_schema(schema: Any) -> None:
+    """ValueError for what no JSON Schema says; of references only those within are known."""
+    if isinstance(schema, bool):
+        return
+    kinds = schema.get("type", [])
+    if not _TYPES.issuperset([kinds] if isinstance(kinds, str) else kinds):
+        raise ValueError(f"the type {str(kinds)[:40]}")
+    if not str(schema.get("$ref", "#")).startswith("#"):
+        raise ValueError("a reference to elsewhere")
+    if not all(isinstance(name, str) for name in schema.get("required", ())):
+        raise ValueError("required must be names")
+    for part in (*_parts(schema, "properties"), *_parts(schema, "$defs")):
+        _check_schema(part)
+    for choice in (c for key in _CHOICES for c in schema.get(key, ())):
+        _check_schema(choice)
+    _check_schema(schema.get("items", True))
+
+
+def _parts(schema: Mapping[str, Any], key: str) -> Iterable[Any]:
+    return (schema.get(key) or {}).values()
 
 
 def _is_tool(tool: Any) -> bool:
@@ -63,18 +140,8 @@ def _own(name: str, offered: Sequence[str]) -> str | None:
 
 
 def _remote(tool: Mapping[str, Any]) -> RemoteTool | None:
-    name, schema = tool["name"], tool.get("inputSchema")
-    if not _NAME.fullmatch(name):
-        _LOG.warning("the tool %r is left out: no model can call it by that name", name[:100])
-        return None
     try:
-        whole = {"type": "object", "properties": {}, **(schema or {})}
-        return RemoteTool(
-            name=name,
-            description=str(tool.get("description") or name)[:_DESCRIPTION_CHARS],
-            input_model=arguments_model(whole),
-            input_schema=whole,
-        )
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        _LOG.warning("the tool %s is left out, its schema is none: %s", name, error)
+        return remote_tool(tool["name"], tool)
+    except ValueError as error:
+        _LOG.warning("the tool %r is left out: %s", tool["name"][:100], error)
         return None

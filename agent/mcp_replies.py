@@ -14,7 +14,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 def read_reply(
-    response: BaseHTTPResponse, id: int, check_time: Callable[[], None], max_bytes: int = MAX_BYTES
+    response: BaseHTTPResponse, id: int, check_time: Callable[[], None], max_bytes: int
 ) -> dict[str, Any]:
     """The message with this id; `check_time` raises when it takes too long.
 
@@ -28,7 +28,7 @@ def read_reply(
         message = _message(data)
         if message.get("id") == id and "method" not in message:
             return message
-    raise FaultError("gateway_error", "The Gateway's stream ended without an answer.")
+    raise FaultError("gateway_error", "The tool server's stream ended without an answer.")
 
 
 def events(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -62,7 +62,7 @@ def _chunks(
         received += len(chunk)
         if received > max_bytes:
             raise FaultError(
-                "too_large", f"The Gateway's answer is larger than {max_bytes // 2**20} MiB."
+                "too_large", f"The tool server's answer is larger than {max_bytes // 2**20} MiB."
             )
         yield chunk
 
@@ -70,7 +70,7 @@ def _chunks(
 def _expected(body: bytes, id: int) -> dict[str, Any]:
     message = _message(body)
     if message.get("id") not in (id, None):
-        raise FaultError("gateway_error", "The Gateway answered another request than ours.")
+        raise FaultError("gateway_error", "The tool server answered another request than ours.")
     return message
 
 
@@ -78,7 +78,7 @@ def _message(data: bytes) -> dict[str, Any]:
     try:
         message = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FaultError("gateway_error", "The Gateway answered no JSON.") from error
+        raise FaultError("gateway_error", "The tool server answered no JSON.") from error
     if not isinstance(message, dict):
-        raise FaultError("gateway_error", "The Gateway answered no JSON-RPC message.")
+        raise FaultError("gateway_error", "The tool server answered no JSON-RPC message.")
     return message

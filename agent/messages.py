@@ -1,19 +1,25 @@
-"""Converse messages made and cut by code: what a model is shown, and what is kept of large results."""
+"""Converse messages made by code, and what is kept of large results."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops.framing import framed
+
 Message = dict[str, Any]
 
 MAX_RESULT_CHARS = 20_000
-MAX_WINDOW_CHARS = 150_000
 _MAX_STRING_CHARS = 1_000
 _LIST_LIMITS = (200, 100, 50, 20, 10, 5, 2)
 
 
 def user(text: str) -> Message:
     return {"role": "user", "content": [{"text": text}]}
+
+
+def noted(text: str) -> Message:
+    """What a person did not say, in a person's place."""
+    return user(framed(text))
 
 
 def assistant(text: str) -> Message:
@@ -55,15 +61,6 @@ def closed(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
     error = {"code": "abandoned", "message": "The person went on without approving this."}
     results = [{"id": call["id"], "ok": False, "data": error} for call in open_calls]
     return [results_message(results), assistant("Nothing was launched.")]
-
-
-def window(messages: Sequence[Message], limit: int = MAX_WINDOW_CHARS) -> list[Message]:
-    """The latest messages that fit, starting with words of a person; the last turn always stays."""
-    starts = [i for i, m in enumerate(messages) if m["role"] == "user" and text_of(m)]
-    for start in starts:
-        if start == starts[-1] or size(messages[start:]) <= limit:
-            return list(messages[start:])
-    return list(messages)
 
 
 def shorten(data: dict[str, Any], limit: int = MAX_RESULT_CHARS) -> tuple[dict[str, Any], str]:

@@ -1,15 +1,19 @@
 """Model calls under the budget: the worst case is reserved before each call, the bill booked after it."""
 
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from agent.bedrock import MAX_OUTPUT_TOKENS, Reply
-from agent.messages import size
+from pydantic import BaseModel, ConfigDict
+
+from agent.bedrock import MAX_OUTPUT_TOKENS, AttemptError
 from agent.prompts import SYSTEM
+from agent.replies import Reply, Usage
 from agent.state import State
 from mlops.aws.clients import Aws
+from mlops.aws.notify import warn_of_budget
 from mlops.aws.tokens import (
     Hold,
     hold_tokens,
@@ -21,11 +25,31 @@ from mlops.aws.tokens import (
 from mlops.conversation import read
 from mlops.errors import Alternative, RefusedError
 from mlops.money import parse_usd, show_usd, to_usd
-from mlops.tools import TOOLS
+from mlops.token_rates import TokenRate
+from mlops.tool_spec import ToolSpec
 
-# Tokens are longer than this on average; what is assumed is more than what is billed.
-_CHARS_PER_TOKEN = 2
-_FIXED_CHARS = len(SYSTEM) + size([[s.description, s.model_schema()] for s in TOOLS.values()])
+# What the service writes around messages and tools, in its own words.
+_FRAMING_TOKENS = 2_000
+
+
+class Reservation(NamedTuple):
+    """What is held for one call, and the most tokens that its prompt can have; no hold: it is free."""
+
+    hold: Hold | None
+    prompt_tokens: int
+
+
+class ModelCall(BaseModel):
+    """One attempt as it was booked, for the log."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_id: str
+    stop_reason: str
+    usage: Usage
+    cost_usd: str
+    rate_as_of: str
+    rate_source: str
 
 
 class Meter:
@@ -35,31 +59,80 @@ class Meter:
         self._aws = aws
         self._clock = clock
 
-    def reserve(self, state: State, messages: Sequence[Mapping[str, Any]]) -> Hold | None:
-        """Takes the most that this call can cost out of the month; None for a free model.
+    def reserve(
+        self,
+        state: State,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[ToolSpec] = (),
+    ) -> Reservation:
+        """Takes the most that this call can cost out of the month: all of its prompt may be written
+        to the cache, and its answer be as long as is allowed.
 
         RefusedError unless that is left of month, budget and plan. A call repeated after a crash
         was paid twice, so each call has a key of its own.
         """
-        tokens = (_FIXED_CHARS + size(messages)) // _CHARS_PER_TOKEN
-        need = rate_of(self._aws.settings.bedrock_model_id).cost(tokens, MAX_OUTPUT_TOKENS)
+        offered = [[spec.name, spec.description, spec.model_schema()] for spec in tools]
+        tokens = tokens_at_most([SYSTEM, offered, messages]) + _FRAMING_TOKENS
+        need = self._rate.cost(0, MAX_OUTPUT_TOKENS, cache_write_tokens=tokens)
         if need == 0:
-            return None
+            return Reservation(None, tokens)
         self._require_turn(state, messages, need)
         call_id = f"{state['turn']}#{state['iterations'] + 1}#{uuid.uuid4().hex[:8]}"
         session, now = state["session_id"], self._clock()
-        return hold_tokens(self._aws, session, call_id, tokens, MAX_OUTPUT_TOKENS, now)
+        hold = hold_tokens(
+            self._aws, session, call_id, 0, MAX_OUTPUT_TOKENS, now, cache_write_tokens=tokens
+        )
+        return Reservation(hold, tokens)
 
-    def settle(self, hold: Hold | None, reply: Reply) -> None:
+    def settle(self, reserved: Reservation, reply: Reply) -> ModelCall:
         """Books what the call used."""
-        if hold is not None:
-            tokens = reply.input_tokens, reply.output_tokens
-            settle_tokens(self._aws, hold, *tokens, self._clock())
+        return self._book(reserved, reply.usage, reply.stop_reason)
 
-    def release(self, hold: Hold | None) -> None:
-        """The call failed: nothing of it is billed."""
-        if hold is not None:
-            release_tokens(self._aws, hold, self._clock())
+    def settle_attempt(self, reserved: Reservation, failed: AttemptError) -> ModelCall | None:
+        """Books what a failed attempt used, or the most that it can have used; None, and all is
+        given back, when no model was reached."""
+        if not failed.reached:
+            self.release(reserved)
+            return None
+        usage = failed.usage or Usage(
+            cache_write_tokens=reserved.prompt_tokens,
+            output_tokens=_answered(failed),
+            at_most=True,
+        )
+        return self._book(reserved, usage, failed.error.code)
+
+    def release(self, reserved: Reservation) -> None:
+        """The call was never made."""
+        if reserved.hold is not None:
+            release_tokens(self._aws, reserved.hold, self._clock())
+
+    @property
+    def _rate(self) -> TokenRate:
+        return rate_of(self._aws.settings)
+
+    def _book(self, reserved: Reservation, usage: Usage, stop_reason: str) -> ModelCall:
+        micro = 0
+        if reserved.hold is not None:
+            micro = settle_tokens(
+                self._aws,
+                reserved.hold,
+                usage.input_tokens,
+                usage.output_tokens,
+                self._clock(),
+                usage.cache_read_tokens,
+                usage.cache_write_tokens,
+                usage.at_most,
+            )
+            warn_of_budget(self._aws, reserved.hold.scopes, self._clock())
+        rate = self._rate
+        return ModelCall(
+            model_id=rate.model_id,
+            stop_reason=stop_reason,
+            usage=usage,
+            cost_usd=to_usd(micro),
+            rate_as_of=rate.as_of.isoformat(),
+            rate_source=rate.source,
+        )
 
     def _require_turn(
         self, state: State, messages: Sequence[Mapping[str, Any]], need: int
@@ -86,3 +159,13 @@ class Meter:
                 Alternative(kind="model", message="Set BEDROCK_MODEL_ID to a cheaper model"),
             ),
         )
+
+
+def tokens_at_most(value: Any) -> int:
+    """One token for each byte: no byte-level tokenizer makes more of a text."""
+    return len(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _answered(failed: AttemptError) -> int:
+    """A model whose connection broke may have gone on to its limit."""
+    return min(failed.answered_chars, MAX_OUTPUT_TOKENS) if failed.ended else MAX_OUTPUT_TOKENS

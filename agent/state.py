@@ -6,15 +6,27 @@ for each channel that changed.
 
 import operator
 from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, NotRequired, TypedDict, cast
 
 from mlops.events import EventKind
 
+_ANEW: dict[str, Any] = {"role": "anew", "content": []}
+
+
+def anew(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As an update of the messages: these take the place of all that were there."""
+    return [_ANEW, *messages]
+
+
+def grown(before: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages with an update: appended, unless it takes their place."""
+    return more[1:] if more[:1] == [_ANEW] else before + more
+
 
 class Kept(TypedDict):
-    """A State as the graph's channels: messages are appended, the rest is merged key by key."""
+    """A State as the graph's channels: messages grow, the rest is merged key by key."""
 
-    messages: Annotated[list[dict[str, Any]], operator.add]
+    messages: Annotated[list[dict[str, Any]], grown]
     rest: Annotated[dict[str, Any], operator.or_]
 
 
@@ -23,7 +35,9 @@ class State(TypedDict):
 
     calls: [{"id", "tool", "arguments"}]; results: [{"id", "tool", "ok", "data", "note"}];
     seen: how often each call was asked for; failed: {"tool", "error"} not yet mended;
-    ending: {"kind", "data"} of the event that ends the turn.
+    ending: {"kind", "data"} of the event that ends the turn; report: the plan whose end is told;
+    news: messages about ends of runs that the person has not heard of;
+    reasoner: the model whose thoughts the messages hold.
     """
 
     messages: list[dict[str, Any]]
@@ -33,6 +47,9 @@ class State(TypedDict):
     person: str
     text: str
     launch: str
+    report: str
+    news: list[dict[str, Any]]
+    reasoner: NotRequired[str]
     parsed: dict[str, Any]
     calls: list[dict[str, Any]]
     results: list[dict[str, Any]]
@@ -49,11 +66,18 @@ Update = dict[str, Any]
 
 
 def fresh(
-    session_id: str, turn: str, person: str, text: str, leg: str = "", launch: str = ""
+    session_id: str,
+    turn: str,
+    person: str,
+    text: str,
+    leg: str = "",
+    launch: str = "",
+    report: str = "",
 ) -> State:
     """The start of a turn: the conversation stays, the last turn's rest goes.
 
-    A leg is one run of a turn; a second one launches a plan approved later (`launch` is its id).
+    A leg is one run of a turn; another one launches a plan approved later (`launch` is its id), or
+    puts the end of its run into words (`report`).
     """
     return State(
         messages=[],
@@ -63,6 +87,8 @@ def fresh(
         person=person,
         text=text,
         launch=launch,
+        report=report,
+        news=[],
         parsed={},
         calls=[],
         results=[],
@@ -83,8 +109,9 @@ def pack(update: Mapping[str, Any]) -> Kept:
 
 
 def unpack(kept: Mapping[str, Any]) -> State:
-    """The flat state again."""
-    return cast(State, {"messages": kept["messages"], **kept["rest"]})
+    """The flat state again; what an older checkpoint does not know is empty."""
+    state = {"report": "", "news": [], "messages": kept["messages"], **kept["rest"]}
+    return cast(State, state)
 
 
 def ending(kind: EventKind, data: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mlops.tools import ToolSpec
+from mlops.tool_spec import ToolSpec
 
 _WORDS = re.compile(r"[a-z0-9]+")
 

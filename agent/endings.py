@@ -1,0 +1,78 @@
+"""How a turn ends: an answer, an error, or code's own words, as what changes of the state."""
+
+from typing import Any
+
+from agent import messages as talk
+from agent.state import State, Update, ending
+from mlops import answers
+from mlops.conversation import Action, Call, assistant_message, read
+from mlops.errors import Alternative, FaultError, OpsError
+from mlops.events import EventKind
+from mlops.exchanges import MILESTONES
+from mlops.phrases import say
+
+RETRY = Alternative(kind="retry", message="Ask again")
+
+
+def answer(before: list[dict[str, Any]], text: str) -> Update:
+    return {
+        "messages": [*before, talk.assistant(text)],
+        "calls": [],
+        "ending": ending(EventKind.ANSWER, {"text": text}),
+    }
+
+
+def end_with_error(before: list[dict[str, Any]], error: OpsError) -> Update:
+    return {
+        "messages": [*before, talk.assistant(answers.failure(error.as_data()))],
+        "calls": [],
+        "ending": ending(EventKind.ERROR, error.as_data()),
+    }
+
+
+def stuck(why: str) -> FaultError:
+    return FaultError("agent_stuck", f"The turn was ended: {why}", (RETRY,))
+
+
+def last_words(state: State, text: str, wrong: list[str]) -> dict[str, Any]:
+    """A refusal that nothing mended ends the turn as what it is, whatever the words say; numbers
+    that nothing confirms are named."""
+    data: dict[str, Any] = {"text": text}
+    if wrong:
+        numbers = ", ".join(wrong)
+        data["text"] += "\n\n" + words(state, "unconfirmed", numbers=numbers)
+        data["unconfirmed"] = wrong
+    failed = state["failed"]
+    if failed is None:
+        return ending(EventKind.ANSWER, data)
+    return ending(EventKind.ERROR, {**failed["error"], **data})
+
+
+def end_of_launch(before: list[dict[str, Any]], state: State) -> Update:
+    """A plan approved after its turn had ended needs no thinking."""
+    result = state["results"][0]
+    if result["ok"]:
+        return answer(before, answers.launched(result["data"], read(state["messages"]).language))
+    message = talk.assistant(result["data"]["message"])
+    return {"messages": [*before, message], "ending": ending(EventKind.ERROR, result["data"])}
+
+
+def unmended(state: State) -> dict[str, Any] | None:
+    """The latest failure that no later success of the same tool, or of a milestone, made good."""
+    failed = state["failed"]
+    for result in state["results"]:
+        if not result["ok"]:
+            failed = {"tool": result["tool"], "error": result["data"]}
+        elif failed and (result["tool"] == failed["tool"] or result["tool"] in MILESTONES):
+            failed = None
+    return failed
+
+
+def words(state: State, phrase: str, **facts: object) -> str:
+    return say(phrase, read(state["messages"]).language, **facts)
+
+
+def ask_for(before: list[dict[str, Any]], state: State, call: Call) -> Update:
+    """A call that code asks for, as the message that a model would have sent."""
+    message = assistant_message(Action(calls=(call,), text=""), f"{state['leg']}-0")
+    return {"messages": [*before, message], "calls": talk.calls_of(message)}

@@ -1,0 +1,221 @@
+"""Converse stream events in, one assistant message out, whatever a model sends: bounded, and fit to be sent back."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+MAX_ARGUMENT_CHARS = 16_000
+MAX_TEXT_CHARS = 60_000
+"""Of one answer's text, and of its reasoning; several times what the output limit allows."""
+MAX_STREAM_CHARS = 10_000_000
+UNREADABLE = "unreadable"
+"""Key of a tool input whose JSON could not be taken; its value says why."""
+
+_TOOL_USE_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_CUT = "… (cut: the answer was too long)"
+
+OnText = Callable[[str], None]
+
+
+class Usage(BaseModel):
+    """Tokens of one call as the service counted them; `input_tokens` are those neither read from
+    nor written to the cache. `at_most`: the service did not say, these are bounds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    at_most: bool = False
+
+
+class Reply(BaseModel):
+    """One assistant message, why it ended, and what it used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    message: dict[str, Any]
+    stop_reason: str
+    usage: Usage
+    trace: dict[str, Any] = {}
+
+
+class MalformedError(ValueError):
+    """An event that fits no message."""
+
+
+class Assembly:
+    """Puts a streamed message together; reasoning is kept verbatim, with signature.
+
+    `taken` are the ids of earlier tool calls: an id that is malformed or used again is replaced,
+    since a conversation that holds one would be refused ever after.
+    """
+
+    def __init__(self, on_text: OnText, taken: Collection[str] = ()):
+        self._on_text = on_text
+        self._taken = set(taken)
+        self._blocks: dict[int, dict[str, Any]] = {}
+        self._usage: dict[str, int] = {}
+        self._trace: dict[str, Any] = {}
+        self._chars = 0
+        self.stop_reason = ""
+
+    @property
+    def chars(self) -> int:
+        """How much of an answer came."""
+        return self._chars
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """MalformedError for an event that makes no sense, or when there is no end to them."""
+        try:
+            self._add(*next(iter(event.items())))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise MalformedError(f"an event that fits no message: {error!r}") from error
+        if self._chars > MAX_STREAM_CHARS:
+            raise MalformedError("an answer without end")
+
+    def usage(self) -> Usage | None:
+        """None until the service has told it."""
+        if not self._usage:
+            return None
+        return Usage(
+            input_tokens=self._usage.get("inputTokens", 0),
+            output_tokens=self._usage.get("outputTokens", 0),
+            cache_read_tokens=self._usage.get("cacheReadInputTokens", 0),
+            cache_write_tokens=self._usage.get("cacheWriteInputTokens", 0),
+        )
+
+    def reply(self) -> Reply:
+        """A call that the output limit cut off is left out: its arguments may be half of what was meant."""
+        blocks = [self._blocks[index] for index in sorted(self._blocks)]
+        if self.stop_reason == "max_tokens" and blocks and "toolUse" in blocks[-1]:
+            blocks.pop()
+        finished = [self._finished(block) for block in blocks]
+        # A blank text block would be refused when the message is sent back.
+        content = [b for b in finished if "text" not in b or b["text"].strip()]
+        return Reply(
+            message={"role": "assistant", "content": content},
+            stop_reason=self.stop_reason,
+            usage=self.usage() or Usage(),
+            trace=self._trace,
+        )
+
+    def _add(self, kind: str, body: Mapping[str, Any]) -> None:
+        if kind == "contentBlockStart" and "toolUse" in body["start"]:
+            use = {**body["start"]["toolUse"], "input": "", "length": 0}
+            self._blocks[body["contentBlockIndex"]] = {"toolUse": use}
+        elif kind == "contentBlockDelta":
+            self._add_delta(body["contentBlockIndex"], body["delta"])
+        elif kind == "messageStop":
+            self.stop_reason = body["stopReason"]
+        elif kind == "metadata":
+            self._usage = body.get("usage", {})
+            self._trace = body.get("trace", {})
+
+    def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
+        if "text" in delta:
+            self._add_text(self._blocks.setdefault(index, {"text": ""}), delta["text"])
+        elif "toolUse" in delta:
+            self._add_input(self._blocks[index]["toolUse"], delta["toolUse"]["input"])
+        elif "reasoningContent" in delta:
+            self._add_reasoning(index, delta["reasoningContent"])
+
+    def _add_text(self, block: dict[str, Any], more: str) -> None:
+        self._chars += len(more)
+        room = MAX_TEXT_CHARS - len(block["text"])
+        if room <= 0:
+            return
+        said = clean(more) if len(more) <= room else clean(more[:room]) + _CUT
+        block["text"] += said
+        self._on_text(said)
+
+    def _add_input(self, use: dict[str, Any], more: str) -> None:
+        """What is too long is counted and not kept."""
+        self._chars += len(more)
+        use["length"] += len(more)
+        if use["length"] <= MAX_ARGUMENT_CHARS:
+            use["input"] += more
+
+    def _add_reasoning(self, index: int, delta: Mapping[str, Any]) -> None:
+        content = self._blocks.setdefault(index, {"reasoningContent": {}})["reasoningContent"]
+        if "redactedContent" in delta:
+            content["redactedContent"] = content.get("redactedContent", b"") + bytes(
+                delta["redactedContent"]
+            )
+            return
+        reasoning = content.setdefault("reasoningText", {"text": ""})
+        more = delta.get("text", "")
+        self._chars += len(more)
+        if len(reasoning["text"]) + len(more) > MAX_TEXT_CHARS:
+            raise MalformedError("reasoning without end")
+        reasoning["text"] += more
+        if "signature" in delta:
+            reasoning["signature"] = reasoning.get("signature", "") + delta["signature"]
+
+    def _finished(self, block: dict[str, Any]) -> dict[str, Any]:
+        """A tool's input as an object; what cannot be read is marked, for the gate to refuse."""
+        if "toolUse" not in block:
+            return block
+        use = block["toolUse"]
+        call_id = self._own_id(str(use.get("toolUseId", "")))
+        name = _NOT_IN_NAMES.sub("_", str(use.get("name", "")))[:64] or "unnamed"
+        arguments = _input(use["input"], use["length"])
+        return {"toolUse": {"toolUseId": call_id, "name": name, "input": arguments}}
+
+    def _own_id(self, given: str) -> str:
+        known = _TOOL_USE_ID.fullmatch(given) and given not in self._taken
+        own = given if known else f"call-{uuid.uuid4().hex[:16]}"
+        self._taken.add(own)
+        return own
+
+
+def clean(text: str) -> str:
+    """Without what no screen or store can take: control characters, halves of surrogate pairs,
+    marks that turn the direction of the text around."""
+    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def too_long(length: int) -> str:
+    return f"{length} characters, at most {MAX_ARGUMENT_CHARS} are allowed"
+
+
+def _input(text: str, length: int) -> dict[str, Any]:
+    if length > MAX_ARGUMENT_CHARS:
+        return {UNREADABLE: too_long(length)}
+    try:
+        value = json.loads(text or "{}", parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return {UNREADABLE: "not valid JSON"}
+    return _cleaned(value) if isinstance(value, dict) else {UNREADABLE: "not a JSON object"}
+
+
+def _no_constant(name: str) -> Any:
+    """NaN and Infinity are Python's, not JSON's."""
+    raise ValueError(name)
+
+
+def _cleaned(value: dict[str, Any], depth: int = 20) -> dict[str, Any]:
+    """Strings that can be stored; what is nested too deep, or too large a number, is unreadable."""
+    try:
+        return _clean_value(value, depth)
+    except ValueError as error:
+        return {UNREADABLE: str(error)}
+
+
+def _clean_value(value: Any, depth: int) -> Any:
+    if depth == 0:
+        raise ValueError("nested too deep")
+    if isinstance(value, dict):
+        return {clean(key): _clean_value(part, depth - 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_clean_value(part, depth - 1) for part in value]
+    if isinstance(value, int | float) and not abs(value) < 1e38:
+        raise ValueError("a number too large")
+    return clean(value) if isinstance(value, str) else value
