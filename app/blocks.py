@@ -54,6 +54,7 @@ class PlanCard(_Block):
     status: str | None = None
     by: str | None = None
     ended: bool = False
+    note: str = ""
 
 
 class JobCard(_Block):

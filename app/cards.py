@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import streamlit as st
 
-from app import job_card, plan_card, report_card, session, trouble
+from app import job_card, plan_card, report_card, session, ways
 from app.blocks import (
     Block,
     Clauses,
@@ -27,33 +27,42 @@ _ICONS = {None: ":material/pending:", True: ":material/check_circle:", False: ":
 _FAILED = " (failed)"
 
 
-def message(drawn: Message, is_last: bool) -> None:
-    """One bubble; the last one keeps its thoughts open while nothing follows them."""
+def message(drawn: Message, is_last: bool, read_only: bool = False) -> None:
+    """One bubble; the last one keeps its thoughts open while nothing follows them.
+
+    Whoever only reads along gets no buttons, and jobs as the log records them.
+    """
     with st.chat_message(drawn.role):
         if drawn.step is not None:
             share, words = progress(drawn.step)
             st.progress(share, text=words)
         for number, block in enumerate(drawn.blocks):
             newest = is_last and number == len(drawn.blocks) - 1
-            _block(block, drawn, newest)
+            _block(block, drawn, newest, read_only)
 
 
-def _block(block: Block, drawn: Message, newest: bool) -> None:
+def streaming(said: str) -> None:
+    """What a running turn has said so far."""
+    with st.chat_message("assistant"):
+        st.text(said) if said else st.markdown(":shimmer[Working …]")
+
+
+def _block(block: Block, drawn: Message, newest: bool, read_only: bool) -> None:
     match block:
         case Words():
             _words(block, drawn.role)
         case Clauses():
-            _clauses(block, drawn.turn)
+            _clauses(block, drawn.turn, read_only)
         case Thinking():
             _thinking(block, newest)
         case PlanCard():
-            plan_card.draw(block)
+            plan_card.draw(block, read_only)
         case JobCard():
-            job_card.draw(block.job)
+            job_card.recorded(block.job) if read_only else job_card.draw(block.job)
         case ReportCard():
             report_card.draw(block.report)
         case Trouble():
-            _trouble(block, drawn.turn, newest)
+            ways.draw(block, drawn.turn, newest and not read_only)
 
 
 def _words(block: Words, role: str) -> None:
@@ -63,23 +72,7 @@ def _words(block: Words, role: str) -> None:
         st.markdown(prose(block.text))
 
 
-def _trouble(block: Trouble, turn: str, newest: bool) -> None:
-    """The words of the model are left out where they only repeat the message and its ways out.
-
-    A way that changes the request is one click away, as long as nothing else was said.
-    """
-    trouble.draw(block.message, block.alternatives)
-    for number, (way, request) in enumerate(zip(block.alternatives, block.requests, strict=False)):
-        if newest and request is not None:
-            key = f"way-{turn}-{number}"
-            label = f"Ask again: {escape(way.message)}"
-            st.button(label, key=key, on_click=_ask, args=(request,), icon=":material/redo:")
-    said = block.text.strip()
-    if said and not said.startswith(block.message.strip()):
-        st.markdown(prose(said))
-
-
-def _clauses(block: Clauses, turn: str) -> None:
+def _clauses(block: Clauses, turn: str, read_only: bool) -> None:
     rows = clause_rows(block.parsed)
     with st.container(border=True):
         st.markdown("**What I understood**")
@@ -89,13 +82,9 @@ def _clauses(block: Clauses, turn: str) -> None:
             st.table(frame, border="horizontal", hide_index=True, alt="Clauses of the request")
         for problem in block.parsed.problems:
             st.warning(escape(problem.message), icon=":material/help:")
-        if block.said:
+        if block.said and not read_only:
             said, key = block.said, f"change-{turn}"
             st.button("Change …", key=key, on_click=_edit, args=(said,), icon=":material/edit:")
-
-
-def _ask(request: str) -> None:
-    session.attempt(lambda: session.workbench().ask(request, session.conversation()))
 
 
 def _edit(said: str) -> None:

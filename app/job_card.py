@@ -23,14 +23,8 @@ def draw(recorded: Job) -> None:
     job = recorded
     if not recorded.state.is_final:
         job = session.read(lambda: seen_now(recorded.job_name))
-    words, colour = job_state(job)
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader("Training job", anchor=False, width="content")
-            st.badge(words, color=colour)
-            labels(job.synthetic, job.sandbox)
-        st.markdown(f"`{job.job_name}`")
-        st.caption(escape(f"Stage {job.stage}, {what_runs(job)}"))
+        _head(job)
         now = datetime.now(UTC)
         curves = session.read(lambda: _points(job.job_name, job.state.is_final))
         _figures(job, now)
@@ -40,6 +34,18 @@ def draw(recorded: Job) -> None:
             st.error(escape(job.failure_reason), icon=":material/error:")
         if not job.state.is_final:
             stop_button(job)
+
+
+def recorded(job: Job) -> None:
+    """As the log has it: somebody else's job is not looked at, and not stopped."""
+    with st.container(border=True):
+        _head(job)
+        if job.state.is_final:
+            _figures(job, datetime.now(UTC))
+        else:
+            st.caption("It runs; its end and its figures appear here.")
+        if job.failure_reason:
+            st.error(escape(job.failure_reason), icon=":material/error:")
 
 
 def stop_button(job: Job) -> None:
@@ -59,6 +65,16 @@ def stop_button(job: Job) -> None:
 def seen_now(job_name: str) -> Job:
     """As SageMaker sees it, asked at most about once a second."""
     return session.workbench().job(job_name)
+
+
+def _head(job: Job) -> None:
+    words, colour = job_state(job)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Training job", anchor=False, width="content")
+        st.badge(words, color=colour)
+        labels(job.synthetic, job.sandbox)
+    st.markdown(f"`{job.job_name}`")
+    st.caption(escape(f"Stage {job.stage}, {what_runs(job)}"))
 
 
 def _stop(job_name: str) -> None:

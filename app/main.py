@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # `streamlit run app/main.py` knows only this folder
     sys.path.insert(0, str(ROOT))
 
-from app import badge, session  # noqa: E402
+from app import badge, notices, session  # noqa: E402
 
 PAGES = ROOT / "pages"
 
@@ -27,4 +27,5 @@ page = st.navigation(
 with st.spinner("Starting the back end …"):
     session.read(session.workbench)
 badge.draw(chat)
+notices.draw(chat)
 page.run()

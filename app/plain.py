@@ -7,20 +7,13 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from mlops.money import parse_usd
+from workbench.markdown import escape
 from workbench.tables import plain
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&^=\"'/])")
-# Renderers link bare addresses after unescaping; an invisible joiner prevents it.
-_ADDRESS = re.compile(r"(https?(?=://)|www(?=\.)|@(?=[-\w]+\.))", re.IGNORECASE)
-_JOINER = "\u2060"
+__all__ = ["at_least", "at_most", "escape", "prose", "seconds"]
+
 _ITEM = re.compile(r"(\s*)(?:[-*•]|(\d{1,3})[.)])\s+(.*)")
 _BOLD_OR_CODE = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|`([^`\n]+)`")
-
-
-def escape(text: str) -> str:
-    """One line of plain words for any Markdown place: labels, cells, headings."""
-    one_line = plain(" ".join(str(text).split()))
-    return _SPECIAL.sub(r"\\\1", _ADDRESS.sub(rf"\1{_JOINER}", one_line))
 
 
 def prose(text: str) -> str:

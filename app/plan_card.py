@@ -5,12 +5,12 @@ import streamlit as st
 from app import session
 from app.blocks import PlanCard
 from app.plain import at_most, escape, seconds
-from app.wording import BINDING, price, what_runs
+from app.wording import BINDING, price, start, what_runs
 from mlops.expectations import UNKNOWN
 from mlops.plan import NextStep, Plan, Stage
 
 
-def draw(card: PlanCard) -> None:
+def draw(card: PlanCard, read_only: bool = False) -> None:
     plan = card.plan
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -21,9 +21,10 @@ def draw(card: PlanCard) -> None:
         for stage in plan.stages:
             _stage(stage, len(plan.stages), plan.waits)
         _why(plan)
+        _start(plan)
         _options(plan)
         next_steps(plan.next_steps, "Stronger models, not part of this plan")
-        _decision(card)
+        _decision(card, read_only)
 
 
 def labels(synthetic: bool, sandbox: bool) -> None:
@@ -88,8 +89,26 @@ def _why(plan: Plan) -> None:
             st.markdown(f"- Left out: {escape(left_out.what)}. {escape(left_out.why)}")
 
 
+def _start(plan: Plan) -> None:
+    """What was wished of waiting, before anything is approved."""
+    said = plan.constraints
+    if said.start_at:
+        st.markdown(f":material/schedule: Starts at {escape(start(said))}.")
+    if said.queue:
+        longest = (
+            f", for at most {said.max_wait_minutes:g} minutes" if said.max_wait_minutes else ""
+        )
+        st.markdown(f":material/hourglass_top: Waits{longest} when no quota is free.")
+
+
 def _options(plan: Plan) -> None:
     """Other ways that fit, and that no way beats in cost, time and strength at once."""
+    for other in plan.elsewhere:
+        text = (
+            f"Cheaper in {other.region}: stage {other.stage} on {other.instance_type} at "
+            f"${other.usd_per_hour} per hour, at most {at_most(other.ceiling_usd)}. {other.why}"
+        )
+        st.caption(escape(text))
     if not plan.alternatives:
         return
     with st.expander(f"Other ways that fit ({len(plan.alternatives)})"):
@@ -104,17 +123,31 @@ def _options(plan: Plan) -> None:
             st.markdown(f"- **{escape(option.title)}** {escape(text)}")
 
 
-def _decision(card: PlanCard) -> None:
+def _decision(card: PlanCard, read_only: bool) -> None:
     plan = card.plan
     if card.status == "approved":
         by = f" by {escape(card.by)}" if card.by else ""
         st.markdown(f":green-badge[:material/check: Approved{by}, up to \\${plan.ceiling_usd}]")
+    elif card.status == "queued":
+        _queued(card, read_only)
+    elif card.status == "cancelled":
+        st.markdown(":gray-badge[:material/close: Taken out of the queue; nothing was started]")
     elif card.status == "declined":
         st.markdown(":gray-badge[:material/close: Declined; nothing was started]")
-    elif card.status == "waiting":
+    elif card.status == "waiting" and not read_only:
         _buttons(plan)
     elif card.status:
         st.markdown(f":gray-badge[{escape(card.status.capitalize())}]")
+
+
+def _queued(card: PlanCard, read_only: bool) -> None:
+    """Approved, and waiting for its time or for quota."""
+    plan = card.plan
+    st.markdown(f":blue-badge[:material/hourglass_top: Queued, up to \\${plan.ceiling_usd}]")
+    st.caption(escape(f"{card.note} Waiting does not count as training time."))
+    if not read_only:
+        key = f"cancel-{plan.plan_id}"
+        st.button("Take out of the queue", key=key, on_click=_cancel, args=(plan.plan_id,))
 
 
 def _buttons(plan: Plan) -> None:
@@ -136,6 +169,11 @@ def _buttons(plan: Plan) -> None:
 
 def _approve(plan_id: str) -> None:
     session.attempt(lambda: session.workbench().approve(plan_id), "Approved; training starts.")
+
+
+def _cancel(plan_id: str) -> None:
+    done = "Taken out of the queue; nothing was started."
+    session.attempt(lambda: session.workbench().cancel(plan_id), done)
 
 
 def _decline(plan_id: str) -> None:

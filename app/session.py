@@ -23,6 +23,7 @@ class Log:
     """Events and streamed text of one conversation, as far as this tab has read them."""
 
     conversation: str
+    token: str | None = None
     events: list[Event] = field(default_factory=list[Event])
     tokens: list[Event] = field(default_factory=list[Event])
 
@@ -108,22 +109,30 @@ def conversation() -> str:
 
 
 def open_conversation(session_id: str) -> None:
+    """One of the person's own."""
     st.session_state["conversation"] = session_id
     st.query_params["c"] = session_id
+    st.query_params.pop("share", None)
 
 
-def tail(session_id: str) -> Log:
+def invitation() -> tuple[str, str] | None:
+    """Conversation and token of an address that lets its reader read along."""
+    token = str(st.query_params.get("share") or "")
+    return (str(st.query_params.get("c") or ""), token) if token else None
+
+
+def tail(session_id: str, token: str | None = None) -> Log:
     """The log so far: only what is new is read."""
     log = st.session_state.get("log")
-    if not isinstance(log, Log) or log.conversation != session_id:
-        log = st.session_state["log"] = Log(session_id)
-    log.events += workbench().events(session_id, _last(log.events))
+    if not isinstance(log, Log) or (log.conversation, log.token) != (session_id, token):
+        log = st.session_state["log"] = Log(session_id, token)
+    log.events += workbench().events(session_id, _last(log.events), token)
     return log
 
 
 def tail_tokens(log: Log) -> list[Event]:
     """Text that streamed in since the last look, added to the log."""
-    log.tokens += workbench().tokens(log.conversation, _last(log.tokens))
+    log.tokens += workbench().tokens(log.conversation, _last(log.tokens), log.token)
     return log.tokens
 
 

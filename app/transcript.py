@@ -41,7 +41,7 @@ def fold(events: Iterable[Event]) -> list[Message]:
 def is_followed(messages: Iterable[Message]) -> bool:
     """True while an approved plan has neither report nor error: something may still move."""
     cards = (b for m in messages for b in m.blocks if isinstance(b, PlanCard))
-    return any(card.status == "approved" and not card.ended for card in cards)
+    return any(card.status in ("approved", "queued") and not card.ended for card in cards)
 
 
 def is_unfinished(events: Sequence[Event]) -> bool:
@@ -50,6 +50,18 @@ def is_unfinished(events: Sequence[Event]) -> bool:
         return False
     turn = events[-1].turn
     return all(e.kind is not EventKind.DONE for e in events if e.turn == turn)
+
+
+def is_untold(events: Iterable[Event]) -> bool:
+    """True while the end of a run, a report or an error, has not been put into words."""
+    ended: set[str] = set()
+    for event in events:
+        plan_id = str(event.data.get("plan_id") or "")
+        if event.kind in (EventKind.REPORT, EventKind.ERROR):
+            ended.add(plan_id)
+        elif event.kind is EventKind.ANSWER:
+            ended.discard(plan_id)
+    return bool(ended - {""})
 
 
 def streaming(tokens: Iterable[Event], events: Sequence[Event], turn: str) -> str:
@@ -143,10 +155,13 @@ class _Folding:
         data = event.data
         if data["status"] == "approved":
             self._approved_in[event.turn] = data["plan_id"]
-        self._change_plan(data["plan_id"], status=str(data["status"]), by=data.get("by"))
+        note = str(data.get("words") or "")
+        changes = {"status": str(data["status"]), "by": data.get("by"), "note": note}
+        self._change_plan(data["plan_id"], **changes)
 
     def _job(self, event: Event) -> None:
         job = Job.model_validate(event.data["job"])
+        self._change_plan(job.plan_id, status="approved", note="")
 
         def update(block: Block) -> Block | None:
             same = isinstance(block, JobCard) and block.job.job_name == job.job_name
@@ -169,12 +184,12 @@ class _Folding:
         if plan_id:
             self._change_plan(plan_id, ended=True)
         alternatives = tuple(Alternative.model_validate(a) for a in data["alternatives"])
-        parsed = self._parsed.get(event.turn)
+        parsed, said = self._parsed.get(event.turn), self._said.get(event.turn)
         trouble = Trouble(
             code=str(data["code"]),
             message=str(data["message"]),
             alternatives=alternatives,
-            requests=tuple(_request(parsed, way) for way in alternatives),
+            requests=tuple(_request(parsed, said, way) for way in alternatives),
             text=str(data.get("text") or ""),
         )
         self._append(event, trouble)
@@ -238,10 +253,13 @@ def _is_request(events: Sequence[Event]) -> bool:
     )
 
 
-def _request(parsed: Parsed | None, way: Alternative) -> str | None:
+def _request(parsed: Parsed | None, said: str | None, way: Alternative) -> str | None:
     """The request with a way's change; None where the change is not one of its constraints."""
-    if parsed is None or parsed.constraints.dataset is None or not way.changes:
+    if way.kind == "retry":
+        return said
+    if parsed is None or not way.changes:
         return None
     if not way.changes.keys() <= Constraints.model_fields.keys():
         return None
-    return sentence(parsed.constraints.model_copy(update=way.changes))
+    changed = parsed.constraints.model_copy(update=way.changes)
+    return None if changed.dataset is None else sentence(changed)

@@ -1,7 +1,9 @@
 """What the cards say of constraints, prices and jobs, as plain text: no Streamlit here."""
 
+from datetime import datetime
 from typing import Literal
 
+from mlops.clock import shown
 from mlops.constraints import Constraints, Parsed
 from mlops.job import Job, JobState
 from mlops.plan import Stage
@@ -21,6 +23,9 @@ CLAUSES = {
     "region": "Region",
     "epochs": "Epochs",
     "early_stop": "Early stop",
+    "queue": "Queue",
+    "max_wait_minutes": "Longest wait",
+    "start_at": "Start",
 }
 BINDING = {"budget_usd": "budget", "max_minutes": "time", "monthly_limit_usd": "monthly limit"}
 Colour = Literal["green", "red", "orange", "blue"]
@@ -51,9 +56,21 @@ def understood(constraints: Constraints, clause: str) -> str:
         return f"{sign(constraints.time_comparator)} {value:g} min"
     if clause == "target":
         return f"{constraints.metric or 'f1'} {sign(constraints.target_comparator)} {value:g}"
-    if clause in ("spot", "early_stop"):
+    if clause == "max_wait_minutes":
+        return f"≤ {value:g} min"
+    if clause == "start_at":
+        return start(constraints)
+    if clause in ("spot", "early_stop", "queue"):
         return "yes" if value else "no"
     return str(value)
+
+
+def start(constraints: Constraints) -> str:
+    """The moment in the person's zone, or the words as long as no clock was asked."""
+    said = constraints.start_at or ""
+    if not said.endswith("+00:00"):
+        return said
+    return shown(datetime.fromisoformat(said), constraints.timezone)
 
 
 def sign(comparator: str | None) -> str:
@@ -71,7 +88,8 @@ def price(stage: Stage) -> str:
     """The hourly price with its date."""
     dated = stage.price_as_of not in ("", "None")
     as_of = f" as of {stage.price_as_of}" if dated else ", date unknown"
-    return f"${stage.usd_per_hour} per hour, list price{as_of}"
+    volume = f" and ${stage.storage_usd_per_hour} for its volume" if stage.storage_source else ""
+    return f"${stage.usd_per_hour} per hour{volume}, list price{as_of}"
 
 
 def what_runs(stage: Stage | StageResult | Job) -> str:

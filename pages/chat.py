@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import cards, conversations, session
+from app import cards, conversations, reading, session
 from app.blocks import Message
 from app.plain import escape
-from app.transcript import fold, is_followed, is_unfinished, streaming
+from app.transcript import fold, is_followed, is_unfinished, is_untold, streaming
 
 EVERY_SECONDS = 0.5
 IDLE_SECONDS = 4.0
@@ -29,14 +29,22 @@ class Pulse:
 
 
 def main() -> None:
+    invited = session.invitation()
+    if invited is not None:
+        return reading.draw(*invited)
     current = session.read(session.conversation)
     notice, draft = session.take_notice(), session.take_draft()
     if draft:
         st.session_state["prompt"] = draft
     conversations.draw(current)
-    st.title("Chat", anchor=False)
-    st.caption(_model())
     log, messages, pulse = session.read(lambda: _look(current))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Chat", anchor=False)
+        if messages:
+            conversations.menu(current)
+    st.caption(_model())
+    if note := session.workbench().model_note():
+        st.caption(f":material/warning: {escape(note)}")
     seen, every = len(log.events), EVERY_SECONDS if pulse.moves else None
     st.fragment(_conversation, run_every=every)(current, pulse)
     if not pulse.moves:
@@ -59,8 +67,11 @@ def _look(current: str) -> tuple[session.Log, list[Message], Pulse]:
     log = session.tail(current)
     messages = fold(log.events)
     running = session.workbench().running_turn(current)
-    moves = running is not None or is_unfinished(log.events) or is_followed(messages)
-    return log, messages, Pulse(running.turn if running else None, moves)
+    turn = running.turn if running else None
+    if turn is None and is_untold(log.events):
+        turn = session.workbench().tell(current)
+    moves = turn is not None or is_unfinished(log.events) or is_followed(messages)
+    return log, messages, Pulse(turn, moves)
 
 
 def _conversation(current: str, before: Pulse) -> None:
@@ -75,9 +86,7 @@ def _conversation(current: str, before: Pulse) -> None:
         if is_unfinished(log.events):
             st.caption(":material/sync: The process of this turn ended; it is being taken up.")
         return
-    with st.chat_message("assistant"):
-        said = streaming(session.tail_tokens(log), log.events, pulse.turn)
-        st.text(said) if said else st.markdown(":shimmer[Working …]")
+    cards.streaming(streaming(session.tail_tokens(log), log.events, pulse.turn))
 
 
 def _listen(current: str, seen: int) -> None:

@@ -18,6 +18,7 @@ COLUMNS = (
     "In use",
     "Free spot",
     "In use spot",
+    "Waits",
     "Note",
     "As of",
     "Confidence",
@@ -27,6 +28,20 @@ COLUMNS = (
 )
 
 WIDE = ("GPU", "Note", "vCPU", "Memory GiB")
+REGIONS = (
+    "us-east-1",
+    "us-east-2",
+    "us-west-2",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-north-1",
+    "ap-northeast-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-south-1",
+    "sa-east-1",
+    "ca-central-1",
+)
 
 
 def main() -> None:
@@ -43,14 +58,16 @@ def main() -> None:
         return
     frame = frames.gpus_frame(found.model_copy(update={"offers": offers}))
     frame["Note"] = [_note(offer, found) for offer in offers]
+    frame["Waits"] = [_waits(offer) for offer in offers]
     frame["In use"] = [_count(offer.in_use) for offer in offers]
     frame["In use spot"] = [_count(offer.spot_in_use) for offer in offers]
     table(frame, "offers", "Instance types", COLUMNS, WIDE, absent="unknown")
     st.caption(
         "Free is how many of your quota you can have now, for training and for spot training. Prices are list prices for training, each with its own date and source. Confidence A "
         "and B may be spent on, C is shown only; “unknown” is not zero, and a type without a "
-        "price is never used."
+        "price is never used. Waits: median and p90 from launch to start of your own jobs."
     )
+    _side_by_side(offers, found.region)
 
 
 def _cheapest(found: QuotasOutput) -> None:
@@ -74,6 +91,28 @@ def _note(offer: OfferRow, found: QuotasOutput) -> str:
     if offer.instance_type == found.cheapest:
         return "★ cheapest"
     return "" if offer.spendable else "shown only"
+
+
+def _side_by_side(offers: tuple[OfferRow, ...], own: str) -> None:
+    st.subheader("Regions side by side", anchor=False)
+    chosen = st.multiselect("Regions", REGIONS, key="regions", placeholder="Choose some")
+    if not chosen:
+        return
+    with st.spinner("Asking each region …"):
+        found = session.read(lambda: session.workbench().gpus(regions=chosen))
+    names = [offer.instance_type for offer in offers]
+    frame = frames.regions_frame(found, chosen, names)
+    table(frame, "regions_table", "Regions", ("Type", *chosen), ("Type",), absent="unknown")
+    st.caption(
+        f"List price per hour, and how many are free; ★ costs least. Data and jobs of this back end "
+        f"are in {escape(own)}: elsewhere nothing is started."
+    )
+
+
+def _waits(offer: OfferRow) -> str:
+    if offer.wait_p50_seconds is None:
+        return "unknown"
+    return f"{offer.wait_p50_seconds} / {offer.wait_p90_seconds} s ({offer.wait_jobs})"
 
 
 def _count(number: int | None) -> str:

@@ -18,11 +18,14 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from agent.gateway import ToolGateway, open_gateway
+from agent.external_tools import open_tools
+from agent.gateway import ToolGateway
 from agent.turns import Turns
 from mlops.aws.clients import Aws
 from mlops.errors import FaultError, RequestError
 from mlops.settings import Settings
+from workbench.courier import Courier
+from workbench.zone import zone_name
 
 DIRECTORY = ".llmops"
 
@@ -36,6 +39,7 @@ class Services:
     gateway: ToolGateway
     turns: Turns
     home: Path | None
+    courier: Courier | None = None
 
 
 def data_home(environ: Mapping[str, str] | None = None, start: Path | None = None) -> Path:
@@ -81,6 +85,8 @@ def close(made: Services) -> None:
         for key in [key for key, known in _made.items() if known is made]:
             del _made[key]
     made.turns.close()
+    if made.courier is not None:
+        made.courier.close()
 
 
 def local_stack() -> ModuleType:
@@ -97,10 +103,15 @@ _making = threading.Lock()
 def _make(home: Path | None, environ: Mapping[str, str]) -> Services:
     data = None if _wants_aws(environ) else home or data_home(environ)
     aws = _on_aws(environ) if data is None else _embedded(data, environ)
-    gateway = open_gateway(aws)
+    gateway = open_tools(aws, environ)
     owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    turns = Turns(aws, gateway, clock=lambda: datetime.now(UTC), owner=owner)
-    return Services(settings=aws.settings, aws=aws, gateway=gateway, turns=turns, home=data)
+    turns = Turns(aws, gateway, clock=_now, owner=owner)
+    courier = Courier(aws, _now).start()
+    return Services(aws.settings, aws, gateway, turns, home=data, courier=courier)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _wants_aws(environ: Mapping[str, str]) -> bool:
@@ -111,14 +122,15 @@ def _wants_aws(environ: Mapping[str, str]) -> bool:
 
 
 def _on_aws(environ: Mapping[str, str]) -> Aws:
-    return Aws(Settings.from_env(environ))
+    return Aws(Settings.from_env(environ, timezone=zone_name(environ)))
 
 
 def _embedded(home: Path, environ: Mapping[str, str]) -> Aws:
     """The person's own AWS variables do not count: this must never reach a real account."""
     endpoint = local_stack().ensure(home)
     ours = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
-    return Aws(Settings.from_env(ours | endpoint.environ), _local_session(endpoint.environ))
+    settings = Settings.from_env(ours | endpoint.environ, timezone=zone_name(environ))
+    return Aws(settings, _local_session(endpoint.environ))
 
 
 def _local_session(environ: Mapping[str, str]) -> boto3.Session:

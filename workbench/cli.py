@@ -19,11 +19,16 @@ from mlops.errors import FaultError, OpsError
 from workbench import (
     cli_ask,
     cli_datasets,
+    cli_decisions,
     cli_gateway,
     cli_jobs,
     cli_local,
     cli_market,
+    cli_mcp,
     cli_money,
+    cli_notices,
+    cli_serve,
+    cli_sessions,
 )
 from workbench.tables import complain, facts, json_out, line
 from workbench.wording import plain
@@ -114,14 +119,19 @@ def parse(
 
 app.command()(cli_ask.ask)
 app.command()(cli_ask.approve)
+app.add_typer(cli_sessions.app, name="sessions")
 app.add_typer(cli_datasets.app, name="datasets")
 app.add_typer(cli_market.gpus, name="gpus")
 app.command()(cli_market.plan)
 app.add_typer(cli_jobs.app, name="jobs")
 app.command()(cli_money.costs)
 app.add_typer(cli_money.budget, name="budget")
+app.add_typer(cli_decisions.app, name="decisions")
+app.add_typer(cli_notices.app, name="notifications")
 app.add_typer(cli_gateway.app, name="gateway")
+app.add_typer(cli_mcp.app, name="mcp")
 app.add_typer(cli_local.app, name="local")
+app.command()(cli_serve.serve)
 
 
 def _version() -> str:

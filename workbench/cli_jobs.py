@@ -1,4 +1,4 @@
-"""`llmops jobs`: list, show, logs, stop."""
+"""`llmops jobs`: list, show, logs, stop, retry."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -38,6 +38,9 @@ def show_all(
         (_row(job) for job in found),
         empty='There are no training jobs yet. Ask for one: llmops ask "Train NER on cier …"',
     )
+    for plan in bench.waiting():
+        most = f"at most {usd(plan.ceiling_usd)}"
+        line(f"Waits: {plan.plan_id} for {plan.dataset}, {most}. {plan.message}")
     if found:
         line(lines.of_error(bench.estimate_error()))
 
@@ -66,8 +69,23 @@ def logs(
 
 @app.command()
 def stop(name: Name, as_json: Json = False) -> None:
-    """Stop a running job; what it used until then is charged."""
+    """Stop a running job, whose use until then is charged, or take a queued plan out of the queue."""
+    if name.startswith("plan-"):
+        return _cancel(name, as_json)
     _show(workbench.connect().stop(name), as_json)
+
+
+@app.command()
+def retry(name: Name, as_json: Json = False) -> None:
+    """Launch a failed or stopped job again, within what was approved for its plan."""
+    _show(workbench.connect().retry(name), as_json)
+
+
+def _cancel(plan_id: str, as_json: bool) -> None:
+    given = workbench.connect().cancel(plan_id)
+    if as_json:
+        return json_out(given)
+    line(f"{plan_id} is out of the queue; {usd(given.released_usd)} were given back.")
 
 
 def _show(job: Job, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import workbench
 from mlops.tools import OfferRow, QuotasOutput
 from workbench import lines
 from workbench.tables import json_out, line, table
+from workbench.wording import region_cell
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
@@ -20,6 +21,9 @@ gpus = typer.Typer(help="Instance types, cheap first: GPU, price and quota.", ad
 def show(
     ctx: typer.Context,
     region: Annotated[str | None, typer.Option(help="Prices of another region.")] = None,
+    regions: Annotated[
+        str | None, typer.Option(help="Compare these, such as us-east-1,eu-central-1.")
+    ] = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ask the Price List API now.")
     ] = False,
@@ -28,15 +32,21 @@ def show(
     """Instance types, cheap first: GPU, price, quota and what of it is free."""
     if ctx.invoked_subcommand is not None:
         return
-    found = workbench.connect().gpus(region, refresh) if region or refresh else _gpus()
+    compared = [name.strip() for name in (regions or "").split(",") if name.strip()]
+    found = workbench.connect().gpus(region, refresh, compared)
     if as_json:
         return json_out(found)
+    if compared:
+        return _compare(found, compared)
     table(
-        ("type", "GPU", "GiB", "vCPU", "$/h", "as of", "confidence", "free", "free spot"),
+        ("type", "GPU", "GiB", "vCPU", "$/h", "as of", "confidence", "free", "free spot", "waits"),
         (_row(offer) for offer in found.offers),
         empty=f"No instance type is offered in {found.region}.",
     )
-    line(f"Region {found.region}. On-demand list prices. Free: quota left of its limit.")
+    line(
+        f"Region {found.region}. On-demand list prices. Free: quota left of its limit. Waits: median "
+        "and p90 from launch to start of your own jobs."
+    )
     for text in _gaps(found):
         line(text)
     line(f"Cheapest GPU that you can have now: {found.cheapest_gpu or 'none'}.")
@@ -78,8 +88,21 @@ def plan(
     line(f"To start it: llmops approve {made.plan_id}")
 
 
-def _gpus() -> QuotasOutput:
-    return workbench.connect().gpus()
+def _compare(found: QuotasOutput, regions: list[str]) -> None:
+    """A row for each type, a column for each region: price, and how many are free."""
+    cells = {(o.instance_type, o.region): region_cell(o) for o in found.regions}
+    table(
+        ("type", *regions),
+        (
+            (row.instance_type, *(cells[row.instance_type, region] for region in regions))
+            for row in found.offers
+        ),
+        empty="No instance type is known.",
+    )
+    line("On-demand list price per hour, and how many are free; ★ costs least of these regions.")
+    line(f"Data and jobs of this back end are in {found.region}: elsewhere nothing is started.")
+    if found.sandbox:
+        line(lines.SANDBOX)
 
 
 def _gaps(found: QuotasOutput) -> Iterator[str]:
@@ -104,7 +127,14 @@ def _row(offer: OfferRow) -> tuple[object, ...]:
         offer.confidence,
         _free(offer.available, offer.limit),
         _free(offer.spot_available, offer.spot_limit),
+        _wait(offer),
     )
+
+
+def _wait(offer: OfferRow) -> str:
+    if offer.wait_p50_seconds is None:
+        return "unknown"
+    return f"{offer.wait_p50_seconds} / {offer.wait_p90_seconds} s ({offer.wait_jobs})"
 
 
 def _free(available: int | None, limit: int | None) -> str:

@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 import workbench
+from mlops.errors import Alternative, RequestError
 from mlops.money import show_usd
 from mlops.tools import CostsOutput
 from workbench import lines
 from workbench.tables import facts, json_out, line, table
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Team = Annotated[str | None, typer.Option(help="A team, instead of me alone.", metavar="NAME")]
 
 DISAGREES = 1
 
@@ -44,23 +46,28 @@ def costs(as_json: Json = False) -> None:
 @budget.callback(invoke_without_command=True)
 def _alone(ctx: typer.Context, as_json: Json = False) -> None:
     if ctx.invoked_subcommand is None:
-        show(as_json)
+        show(as_json=as_json)
 
 
 @budget.command()
-def show(as_json: Json = False) -> None:
+def show(team: Team = None, as_json: Json = False) -> None:
     """The limit of this month, and what is left of it."""
-    month = workbench.connect().costs()
+    month = workbench.connect().costs(team)
+    if team is not None and month.team is None:
+        how = f"llmops budget set AMOUNT --team {team}"
+        ways = (Alternative(kind="raise_budget", message=f"Give it one: {how}"),)
+        raise RequestError("no_limit", f"The team {team!r} has no monthly limit.", ways)
     return json_out(month) if as_json else _show(month)
 
 
 @budget.command("set", context_settings={"ignore_unknown_options": True})
 def set_(
     usd: Annotated[str, typer.Argument(help="New limit in US dollars, such as 25.")],
+    team: Team = None,
     as_json: Json = False,
 ) -> None:
-    """Change the limit of this month."""
-    month = workbench.connect().set_monthly_limit(usd.removeprefix("$"))
+    """Change the monthly limit, from this month on."""
+    month = workbench.connect().set_monthly_limit(usd.removeprefix("$"), team)
     return json_out(month) if as_json else _show(month)
 
 
@@ -82,9 +89,20 @@ def _show(month: CostsOutput) -> None:
             "month": month.month,
             "limit": f"${month.limit_usd}",
             "spent": f"${month.spent_usd}",
+            "of that for training volumes": f"${month.storage_usd}",
             "reserved": f"${month.reserved_usd}",
             "left": f"${month.left_usd}",
         }
     )
+    if month.team is not None:
+        facts(
+            {
+                "team": month.team.name,
+                "limit": f"${month.team.limit_usd}",
+                "spent": f"${month.team.spent_usd}",
+                "reserved": f"${month.team.reserved_usd}",
+                "left": f"${month.team.left_usd}",
+            }
+        )
     if month.sandbox:
         line(lines.SANDBOX)

@@ -16,6 +16,7 @@ from mlops.money import MICRO_PER_USD
 from mlops.plan import Plan
 from mlops.report import Report
 from mlops.tools import QuotasOutput
+from workbench.wording import region_cell
 
 _TEXT, _COUNT, _NUMBER, _TIME = "str", "Int64", "Float64", "datetime64[us, UTC]"
 
@@ -72,6 +73,17 @@ def gpus_frame(market: QuotasOutput) -> pd.DataFrame:
         for offer in market.offers
     )
     return _frame(columns, rows)
+
+
+def regions_frame(
+    market: QuotasOutput, regions: Sequence[str], types: Sequence[str]
+) -> pd.DataFrame:
+    """A row for each type, a column for each region: price and how many are free."""
+    cells = {(o.instance_type, o.region): region_cell(o) for o in market.regions}
+    rows = (
+        (name, *(cells.get((name, region), "unknown") for region in regions)) for name in types
+    )
+    return _frame({"Type": _TEXT, **dict.fromkeys(regions, _TEXT)}, rows)
 
 
 def jobs_frame(jobs: Iterable[Job]) -> pd.DataFrame:

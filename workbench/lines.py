@@ -1,9 +1,12 @@
 """Events of the log as plain lines for a terminal; every figure in them comes from the event."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from mlops.choices import LETTERS
+from mlops.clock import shown
+from mlops.errors import Alternative
 from mlops.estimate import EstimateError
 from mlops.events import Event, EventKind
 from mlops.expectations import UNKNOWN
@@ -34,10 +37,29 @@ def of_plan(plan: Plan) -> list[str]:
         f"  The most it can cost: {usd(plan.ceiling_usd)}{budget}.{_binding(plan)}",
         *(f"  Waits for {name} that were seen: {seen}." for name, seen in plan.waits.items()),
         *(f"  Published: {p.model}, {p.in_words()}." for p in plan.published),
+        *_wishes(plan),
         *(_option(option) for option in plan.alternatives),
+        *(
+            f"  Cheaper in {e.region}: stage {e.stage} on {e.instance_type} at ${e.usd_per_hour}/h, "
+            f"at most {usd(e.ceiling_usd)}. {e.why}"
+            for e in plan.elsewhere
+        ),
         *(f"  Not in it: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in plan.next_steps),
         *_labels(plan.sandbox, plan.dataset.synthetic),
     ]
+
+
+def _wishes(plan: Plan) -> list[str]:
+    """When it starts, and whether it waits."""
+    said, found = plan.constraints, list[str]()
+    if said.start_at:
+        found.append(f"  Starts at {shown(datetime.fromisoformat(said.start_at), said.timezone)}.")
+    if said.queue:
+        longest = (
+            f" for at most {said.max_wait_minutes:g} minutes" if said.max_wait_minutes else ""
+        )
+        found.append(f"  Waits{longest} when no quota is free; waiting is no training time.")
+    return found
 
 
 def of_error(error: EstimateError) -> str:
@@ -71,15 +93,41 @@ def of_report(report: Report) -> list[str]:
     ]
 
 
+def of_ways(ways: Sequence[Alternative]) -> list[str]:
+    """The ways out of a refusal, lettered in their order: a letter is what a person answers."""
+    return [f"  {letter(number)} {of_way(way)}" for number, way in enumerate(ways)]
+
+
+def of_way(way: Alternative) -> str:
+    """What it is, with its price and time where they are known."""
+    price = usd(way.cost_usd) if way.cost_usd and "$" not in way.message else ""
+    minutes = f"about {way.minutes} min" if way.minutes is not None else ""
+    known = ", ".join(filter(None, (price, minutes)))
+    message = " ".join(way.message.split())
+    return f"{message} ({known})" if known else message
+
+
+def letter(number: int) -> str:
+    """ "A." for the first of them; a dash beyond those that a person may answer with."""
+    return f"{LETTERS[number]}." if number < len(LETTERS) else "-"
+
+
 def _stage(stage: Stage) -> str:
     guess = stage.estimate
     return (
         f"  {stage.number}. {stage.model} ({stage.engine}) on {stage.instance_type} at "
-        f"${stage.usd_per_hour}/h (list price as of {stage.price_as_of}): about "
+        f"${stage.usd_per_hour}/h{_volume(stage)} (list price as of {stage.price_as_of}): about "
         f"{guess.p50_seconds}–{guess.p90_seconds} s, {usd(guess.p50_usd)}–{usd(guess.p90_usd)} "
         f"({guess.basis}); stopped after {stage.max_runtime_seconds} s; expected score "
         f"{stage.expected.in_words() if stage.expected else UNKNOWN}"
     )
+
+
+def _volume(stage: Stage) -> str:
+    if not stage.storage_source:
+        return ""
+    bound = ", an upper bound," if stage.storage_source.startswith("upper bound") else ""
+    return f" + ${stage.storage_usd_per_hour}/h{bound} for its volume"
 
 
 def _binding(plan: Plan) -> str:
@@ -149,6 +197,10 @@ def _approval(data: Mapping[str, Any]) -> list[str]:
     most = usd(data["ceiling_usd"])
     if data["status"] == "waiting":
         return [f"Waiting for approval of up to {most}: llmops approve {data['plan_id']}"]
+    if data["status"] == "queued":
+        return [f"Queued: up to {most}. {data.get('words', '')}"]
+    if data["status"] == "cancelled":
+        return ["Taken out of the queue: nothing was started, and its money was given back."]
     by = f" by {data['by']}" if data.get("by") else ""
     return [f"{data['status'].capitalize()}{by}: up to {most}"]
 
@@ -159,6 +211,8 @@ def _job(data: Mapping[str, Any]) -> list[str]:
 
 
 def _cost(data: Mapping[str, Any]) -> list[str]:
+    if "plan_id" not in data:
+        return []  # one model call; its sum is in the report
     return [f"Spent {usd(data['spent_usd'])}, reserved {usd(data['reserved_usd'])}"]
 
 

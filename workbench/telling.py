@@ -1,11 +1,11 @@
 """One session followed and told: its events go out as lines or JSON, and the end is an exit code."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlops.errors import FaultError, OpsError
+from mlops.errors import Alternative, FaultError, OpsError
 from mlops.events import Event, EventKind
 from mlops.job import Job
 from workbench import lines
@@ -58,6 +58,7 @@ class Telling:
 
     def _run(self, act: Callable[[], int]) -> int:
         try:
+            self._bench.model_note()  # is found out meanwhile
             self._bench.resume()  # without a dashboard nobody else takes up an orphaned turn
             self._after = self._bench.last_event(self._session_id)
             code = act()
@@ -138,10 +139,17 @@ class Telling:
             if event.kind not in _UNTOLD:
                 json_line(event.model_dump(mode="json", exclude={"hash"}))
         elif event.kind is EventKind.ERROR:
-            complain(event.data)
+            self._complain(event.data)
         else:
             for text in lines.of_event(event):
                 self._say(text)
+
+    def _complain(self, error: Mapping[str, Any]) -> None:
+        """A letter is what may be asked next in this conversation."""
+        complain({"message": error["message"]})
+        ways = tuple(map(Alternative.model_validate, error.get("alternatives", ())))
+        for text in lines.of_ways(ways):
+            note(text)
 
     def _say(self, text: str) -> None:
         """Nothing twice in a row."""
@@ -175,6 +183,9 @@ class Telling:
         model = self._bench.settings.bedrock_model_id
         if self._has_words and not self._as_json and model.startswith(_OFFLINE):
             line(f"Words by {model}, an offline planner, not a language model.")
+        note = self._bench.model_note()
+        if note and not self._as_json:
+            line(note)
 
     def _as_event(self, error: OpsError) -> dict[str, object]:
         """What never came to the log, such as "a turn is running", in the shape of its events."""

@@ -1,6 +1,8 @@
-"""What a person typed in; text that may be stored, sent and printed out."""
+"""What a person typed in, checked; and words that commands and screens share."""
 
-from mlops.errors import RequestError
+from mlops.errors import FaultError, RequestError
+from mlops.job import Job
+from mlops.tools import RegionOffer
 
 MAX_CHARACTERS = 10_000
 
@@ -17,3 +19,17 @@ def checked(text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         raise RequestError("text_too_long", f"Say it in {MAX_CHARACTERS:,} characters or less.")
     return plain(text)
+
+
+def require_job(job: Job | None) -> Job:
+    """Only a plan in the queue has none, and nobody who names a job asks for that."""
+    if job is None:
+        raise FaultError("no_job", "The tool named no job.")
+    return job
+
+
+def region_cell(offer: RegionOffer) -> str:
+    """ "★ $0.115, free 15"; what is not known is said so."""
+    price = f"${offer.usd_per_hour}" if offer.usd_per_hour else "price unknown"
+    free = "unknown" if offer.available is None else str(offer.available)
+    return f"{'★ ' if offer.cheapest else ''}{price}, free {free}"

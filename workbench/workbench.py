@@ -5,7 +5,7 @@ and an approval is stored only here, because a person asked for it.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,37 +16,39 @@ from mlops.approvals import Approval
 from mlops.aws.books import verify
 from mlops.aws.clients import translated
 from mlops.aws.datasets import Datasets
-from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
+from mlops.aws.limits import Limits
 from mlops.aws.metrics import LogLine, curves, log_tail
 from mlops.aws.plans import Plans
-from mlops.aws.queue import queue_plan
-from mlops.aws.sessions import Session, Sessions, Turn
-from mlops.constraints import Parsed, parse
+from mlops.aws.queue import queue_plan, waiting
+from mlops.aws.sessions import Sessions
+from mlops.constraints import Parsed, at_moment, parse
 from mlops.datasets import Dataset, Metadata, PreviewRow
 from mlops.errors import Alternative, RequestError
 from mlops.estimate import EstimateError
-from mlops.events import Event
 from mlops.job import Job, change
 from mlops.ledger import Entry, person_scope
 from mlops.metrics import METRIC_NAMES, MetricPoint
-from mlops.money import parse_usd
+from mlops.money import parse_usd, to_cents
 from mlops.names import slug
 from mlops.past import estimate_error
 from mlops.plan import Plan
-from mlops.settings import Settings
 from mlops.tools import (
     CostsOutput,
     IncreaseOutput,
+    LaunchOutput,
     PlanOutput,
     PrepareOutput,
     QuotasOutput,
     StopOutput,
+    WaitingPlan,
 )
 from workbench import boot, sources
-from workbench.following import Follower
-from workbench.wording import checked, plain
+from workbench.conversations import Conversations
+from workbench.decisions import DecisionLog
+from workbench.notices import Inbox
+from workbench.wording import checked, plain, require_job
 
 Output = TypeVar("Output", bound=BaseModel)
 
@@ -56,7 +58,7 @@ def connect(home: Path | None = None) -> "Workbench":
     return Workbench(boot.services(home))
 
 
-class Workbench:
+class Workbench(Conversations):
     """Raises OpsError alone: each has a message for a person, and alternatives."""
 
     def __init__(
@@ -64,63 +66,22 @@ class Workbench:
         services: boot.Services,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ):
+        super().__init__(services.aws, services.turns, clock)
         self._services = services
-        self._aws = services.aws
-        self._clock = clock
-        self._log = EventLog(services.aws, clock)
-        self._follower = Follower(services.aws, clock)
 
     @property
-    def settings(self) -> Settings:
-        return self._services.settings
+    def decision_log(self) -> DecisionLog:
+        """Who decided what and why: read, proved, exported, replayed."""
+        return DecisionLog(self._aws, self._clock)
 
-    def new_session(self) -> str:
-        return f"session-{uuid.uuid4().hex[:16]}"
-
-    @translated()
-    def sessions(self) -> list[Session]:
-        """Mine, newest first."""
-        return Sessions(self._aws).of_person(self.settings.person)
+    @property
+    def inbox(self) -> Inbox:
+        """What a person is told of outside the conversation."""
+        return Inbox(self._aws, self._clock)
 
     def parse(self, text: str) -> Parsed:
-        return parse(plain(text))
-
-    def ask(self, text: str, session_id: str | None = None) -> str:
-        """Starts a turn and returns its id at once; RefusedError while another one runs there."""
-        return self._services.turns.submit(session_id or self.new_session(), checked(text))
-
-    @translated()
-    def events(self, session_id: str, after: int = 0) -> list[Event]:
-        """What was logged after a sequence number, oldest first."""
-        return self._log.tail(session_id, after)
-
-    @translated()
-    def tokens(self, session_id: str, after: int = 0) -> list[Event]:
-        """Streamed text of a running turn; its numbers are apart from those of `events`."""
-        return self._log.tail_tokens(session_id, after)
-
-    @translated()
-    def last_event(self, session_id: str) -> int:
-        """The sequence number from which `follow` shows only what is new."""
-        return self._log.head(session_id).seq
-
-    def running_turn(self, session_id: str) -> Turn | None:
-        """None as well when the process of the turn has died."""
-        return self._follower.running_turn(session_id)
-
-    def follow(
-        self,
-        session_id: str,
-        turn: str,
-        after: int = 0,
-        plan_id: str | None = None,
-        on_idle: Callable[[], None] | None = None,
-    ) -> Iterator[Event]:
-        """Events as they come, to the turn's end; with `plan_id`, to that plan's report or error.
-
-        `on_idle` is called while nothing happens. FaultError when the turn's process died.
-        """
-        return self._follower.follow(session_id, turn, after, plan_id, on_idle)
+        """Times of day are those of my time zone."""
+        return at_moment(parse(plain(text)), self._clock(), self.settings.timezone)
 
     @translated()
     def resume(self) -> int:
@@ -154,8 +115,8 @@ class Workbench:
 
     @translated()
     def stored_plan(self, plan_id: str) -> Plan:
-        """RequestError when there is no such plan."""
-        return Plans(self._aws).get(plan_id)
+        """RequestError when there is no such plan, RefusedError when it is somebody else's."""
+        return Plans(self._aws).of(self.settings.person, plan_id)
 
     def approve(self, plan_id: str) -> str:
         """A person's yes to a plan's ceiling: starts it; the id of the turn that does so."""
@@ -166,11 +127,27 @@ class Workbench:
         self, plan_id: str, not_before: datetime | None = None, until: datetime | None = None
     ) -> Approval:
         """A person's yes, to be started when quota is free; given up after a day by default."""
-        plan = Plans(self._aws).get(plan_id)
+        plan = self.stored_plan(plan_id)
+        title = f"Plan for {plan.dataset.name}"
+        Sessions(self._aws).open(plan.session_id, plan.person, title, self._clock())
         return queue_plan(self._aws, plan, self._clock, not_before, until)
 
     def decline(self, plan_id: str) -> None:
-        self._services.turns.decline(plan_id, self.settings.person)
+        """Also takes a plan that was approved, and waits, out of the queue."""
+        if self._waits(plan_id):
+            self.cancel(plan_id)
+        else:
+            self._services.turns.decline(plan_id, self.settings.person)
+
+    def cancel(self, plan_id: str) -> StopOutput:
+        """Takes a plan out of the queue and gives back what was reserved for it."""
+        wanted = {"plan_id": plan_id, "person": self.settings.person}
+        return self._call("stop_training_job", StopOutput, wanted)
+
+    @translated()
+    def waiting(self) -> tuple[WaitingPlan, ...]:
+        """My approved plans that wait for their time or for quota."""
+        return waiting(self._aws, self.settings.person)
 
     @translated()
     def datasets(self) -> list[Dataset]:
@@ -210,9 +187,11 @@ class Workbench:
         datasets = Datasets(self._aws)
         return datasets.preview(datasets.find(name, self._clock()), limit)
 
-    def gpus(self, region: str | None = None, refresh: bool = False) -> QuotasOutput:
-        """Of another region only the prices; `refresh` asks the Pricing API now."""
-        said = {"region": region, "refresh": refresh}
+    def gpus(
+        self, region: str | None = None, refresh: bool = False, regions: Sequence[str] = ()
+    ) -> QuotasOutput:
+        """`regions` are compared side by side; `refresh` asks the Pricing API now."""
+        said = {"region": region, "refresh": refresh, "regions": list(regions)}
         return self._call("check_sagemaker_quotas", QuotasOutput, said)
 
     def request_quota(
@@ -236,29 +215,40 @@ class Workbench:
 
     @translated()
     def job(self, name: str) -> Job:
-        """Brought up to date; RequestError when there is no such job."""
+        """Brought up to date; RequestError when there is no such job, RefusedError when it is
+        somebody else's."""
         jobs = Jobs(self._aws)
-        return _as_now(jobs, jobs.get(name))
+        return _as_now(jobs, jobs.of(self.settings.person, name))
 
     @translated()
     def curves(self, name: str) -> dict[str, list[MetricPoint]]:
         """Points by metric name, oldest first; metrics without a point are left out."""
-        job = Jobs(self._aws).get(name)
+        job = Jobs(self._aws).of(self.settings.person, name)
         until = job.ended_at or self._clock()
         found = curves(self._aws, name, METRIC_NAMES, job.created_at, until)
         return {metric: points for metric, points in found.items() if points}
 
     @translated()
     def logs(self, name: str, limit: int = 200) -> list[LogLine]:
-        Jobs(self._aws).get(name)
+        Jobs(self._aws).of(self.settings.person, name)
         return log_tail(self._aws, name, limit)
 
     def stop(self, name: str) -> Job:
-        return self._call("stop_training_job", StopOutput, {"job_name": name}).job
+        wanted = {"job_name": name, "person": self.settings.person}
+        return require_job(self._call("stop_training_job", StopOutput, wanted).job)
 
-    def costs(self) -> CostsOutput:
-        """This month: spent and reserved against the limit."""
-        return self._call("get_costs", CostsOutput, {"person": self.settings.person})
+    @translated()
+    def retry(self, name: str) -> Job:
+        """Another attempt of my failed or stopped job, within what was approved for its plan."""
+        plan = Plans(self._aws).get(Jobs(self._aws).of(self.settings.person, name).plan_id)
+        wanted = {"plan_id": plan.plan_id, "max_cost_cents": to_cents(plan.ceiling_micro)}
+        launch = {**wanted, "retry_of": name}
+        return require_job(self._call("launch_sagemaker_training", LaunchOutput, launch).job)
+
+    def costs(self, team: str | None = None) -> CostsOutput:
+        """This month: spent and reserved against the limit; of a team as well, mine by default."""
+        wanted = {"person": self.settings.person, "team": team}
+        return self._call("get_costs", CostsOutput, wanted)
 
     @translated()
     def ledger(self) -> list[Entry]:
@@ -266,18 +256,31 @@ class Workbench:
         return Ledger(self._aws).entries(person_scope(self.settings.person, self._clock()))
 
     @translated()
-    def set_monthly_limit(self, usd: str) -> CostsOutput:
-        """RequestError for an amount that is none, RefusedError below what is already taken."""
-        limit = parse_usd(usd)
+    def set_monthly_limit(self, usd: str, team: str | None = None) -> CostsOutput:
+        """My limit, or a team's, from this month on.
+
+        RequestError for an amount that is none, RefusedError below what is already taken.
+        """
+        limit, limits, now = parse_usd(usd), Limits(self._aws), self._clock()
         if limit < 0:
             raise RequestError("bad_amount", "A limit cannot be negative.")
-        Ledger(self._aws).set_limit(person_scope(self.settings.person, self._clock()), limit)
-        return self.costs()
+        if team is not None and (not team.strip() or "#" in team):
+            raise RequestError("bad_team", f"{team!r} is not a team's name.")
+        if team is not None:
+            limits.set_team(team, limit, now)
+        else:
+            limits.set_person(self.settings.person, limit, now)
+        return self.costs(team)
 
     @translated()
     def verify_ledger(self) -> list[str]:
         """What is wrong with my months or with a plan's money; empty when all agrees."""
         return verify(self._aws, self._clock())
+
+    @translated()
+    def _waits(self, plan_id: str) -> bool:
+        approval = Plans(self._aws).approval(plan_id)
+        return approval is not None and approval.queue is not None
 
     def _call(self, tool: str, output: type[Output], arguments: dict[str, Any]) -> Output:
         return output.model_validate(self._services.gateway.invoke_tool(tool, arguments))

@@ -1,0 +1,99 @@
+"""The decision log for people: read, proved, exported and replayed. Only the owner of a session reads it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops.aws.clients import Aws, translated
+from mlops.aws.events import EventLog
+from mlops.aws.sessions import Sessions
+from mlops.aws.snapshots import Snapshots
+from mlops.decisions import OPERATIONS, Decision, decisions
+from mlops.errors import RefusedError, RequestError
+from mlops.events import Event, EventKind, Head, inspect
+from mlops.exports import export_lines
+from mlops.replay import Replay, plan_ids, replay
+from workbench.proofs import Proof
+
+_SESSION_LIMIT = 200
+
+
+class LogSummary(BaseModel):
+    """One session's log in a list; `ends_at` is the number of its last event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    session: str
+    title: str
+    updated_at: datetime
+    ends_at: int
+
+
+class DecisionLog:
+    """A view of the one event log; nothing of it is stored anywhere else."""
+
+    def __init__(self, aws: Aws, clock: Callable[[], datetime]):
+        self._aws = aws
+        self._log = EventLog(aws, clock)
+
+    @translated()
+    def all(self) -> list[LogSummary]:
+        """Of my conversations, newest first."""
+        mine = Sessions(self._aws).of_person(self._aws.settings.person, _SESSION_LIMIT)
+        return [
+            LogSummary(
+                session=session.session_id,
+                title=session.title,
+                updated_at=session.updated_at,
+                ends_at=self._log.head(session.session_id).seq,
+            )
+            for session in mine
+        ]
+
+    def show(self, session_id: str, kind: EventKind | None = None) -> list[Decision]:
+        events, _ = self._read(session_id)
+        return decisions(events, kind)
+
+    def verify(self, session_id: str) -> Proof:
+        events, head = self._read(session_id)
+        flaw = inspect(session_id, events, head)
+        return Proof(session=session_id, events=len(events), hash=head.hash, flaw=flaw)
+
+    def export(self, session_id: str) -> list[str]:
+        """Lines of a file that `verify_file` proves without AWS."""
+        return export_lines(session_id, *self._read(session_id))
+
+    def replay(self, session_id: str) -> Replay:
+        """RefusedError when the log itself does not hold: then there is nothing to replay."""
+        events, head = self._read(session_id)
+        flaw = inspect(session_id, events, head)
+        if flaw is not None:
+            message = f"The log does not hold at event {flaw.seq}: {flaw.why}."
+            raise RefusedError("log_broken", message)
+        with translated():
+            stored = Snapshots(self._aws)
+            records = {plan_id: stored.record(plan_id) for plan_id in plan_ids(events)}
+        return replay(session_id, events, records)
+
+    @translated()
+    def _read(self, session_id: str) -> tuple[list[Event], Head]:
+        """Events up to the head as it was before they were read: a turn may be writing more."""
+        self._require_mine(session_id)
+        head = self._log.head(session_id)
+        events = self._log.tail(session_id)
+        if not events and not head.seq:
+            message = f"There is no decision log of {session_id!r}."
+            raise RequestError("unknown_session", message)
+        return (events if len(events) <= head.seq else self._until(events, head)), head
+
+    def _until(self, events: list[Event], head: Head) -> list[Event]:
+        """What was written meanwhile is left out; what nobody wrote stays, to be found."""
+        written = self._log.head(events[-1].session).seq
+        return [e for e in events if e.seq <= head.seq or e.seq > written]
+
+    def _require_mine(self, session_id: str) -> None:
+        """What the watchdog did for nobody in particular is everybody's to read."""
+        owner = Sessions(self._aws).owner(session_id)
+        if session_id != OPERATIONS and owner and owner != self._aws.settings.person:
+            raise RefusedError("not_yours", "This conversation belongs to somebody else.")
