@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import journey, learning_curves, localaws, money, pages, planning
+from benchmarks import agent, journey, learning_curves, localaws, money, pages, planning
 from benchmarks.tables import Table, machine
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
+    "agent": agent.run,
     "journey": journey.run,
     "localaws": localaws.run,
     "money": money.run,
