@@ -42,5 +42,19 @@ class BedrockModels:
             raise AwsError("ResourceNotFoundException", message, 404)
         return {"modelDetails": _MODEL}
 
+    def get_foundation_model_availability(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.get_foundation_model({"modelIdentifier": request["modelId"]})
+        return {
+            "modelId": request["modelId"],
+            "agreementAvailability": {"status": "AVAILABLE"},
+            "authorizationStatus": "AUTHORIZED",
+            "entitlementAvailability": "AVAILABLE",
+            "regionAvailability": "AVAILABLE",
+        }
+
+    def get_inference_profile(self, request: dict[str, Any]) -> dict[str, Any]:
+        message = f"Inference profile {request['inferenceProfileIdentifier']} is not found."
+        raise AwsError("ResourceNotFoundException", message, 404)
+
     def list_inference_profiles(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"inferenceProfileSummaries": []}

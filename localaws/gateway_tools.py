@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mlops.errors import explain_validation
-from mlops.tools import arguments_model
+from mlops.tool_spec import arguments_model
 
 DELIMITER = "___"
 SEARCH_TOOL = "x_amz_bedrock_agentcore_search"

@@ -1,17 +1,16 @@
 """A workbench without a back end, for tests of the screens: real typed objects, made by the real rules."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.aws.metrics import LogLine
-from mlops.aws.sessions import Session, Turn
 from mlops.constraints import Intent, parse
 from mlops.datasets import Dataset, Metadata, PreviewRow, prepare, preview
-from mlops.errors import OpsError, RefusedError, RequestError
+from mlops.errors import RefusedError, RequestError
 from mlops.estimate import EstimateError
-from mlops.events import Event, EventKind, Head, chain
+from mlops.events import EventKind
 from mlops.instances import catalog
 from mlops.job import EndReason, Job, JobState
 from mlops.ledger import Entry
@@ -21,8 +20,9 @@ from mlops.past import estimate_error
 from mlops.plan import Plan
 from mlops.report import build
 from mlops.settings import Settings
-from mlops.tools import CostsOutput, QuotasOutput
+from mlops.tools import CostsOutput, QuotasOutput, RegionOffer
 from tests.factories import a_job, a_market, a_plan, an_asker, training_data
+from tests.fake_conversations import FakeConversations
 from tests.fake_facts import (
     BROKEN_FILE,
     EVIL,
@@ -34,46 +34,23 @@ from tests.fake_facts import (
     offer_row,
     point,
 )
+from tests.fake_inbox import FakeInbox
 
 
-class FakeWorkbench:
+class FakeWorkbench(FakeConversations):
     """Holds what a test put in; every call raises `failure` when one is set."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.settings = Settings.from_env(
             {"BEDROCK_MODEL_ID": "local.planner-v1", "LLMOPS_SANDBOX": "1"}
         )
-        self.failure: OpsError | None = None
-        self.log: dict[str, list[Event]] = {}
-        self.streamed: list[Event] = []
-        self.running: Turn | None = None
+        self.inbox = FakeInbox()
         self.known_jobs: dict[str, Job] = {}
         self.plans: dict[str, Plan] = {}
         self.stored: dict[str, Dataset] = {}
         self.bookings: list[Entry] = []
         self.limit_usd = "50.00"
-        self.calls: list[tuple[str, Any]] = []
-        self._sessions = 0
-
-    def new_session(self) -> str:
-        self._check()
-        self._sessions += 1
-        return f"session-{self._sessions}"
-
-    def sessions(self) -> list[Session]:
-        self._check()
-        return [self._session(name) for name in reversed(self.log)]
-
-    def events(self, session_id: str, after: int = 0) -> list[Event]:
-        self._check()
-        return [e for e in self.log.get(session_id, []) if e.seq > after]
-
-    def tokens(self, session_id: str, after: int = 0) -> list[Event]:
-        return [e for e in self.streamed if e.session == session_id and e.seq > after]
-
-    def running_turn(self, session_id: str) -> Turn | None:
-        turn = self.running
-        return turn if turn and turn.session_id == session_id else None
 
     def ask(self, text: str, session_id: str | None = None) -> str:
         """A whole turn at once: a plan that waits, an answer, or an error."""
@@ -142,16 +119,6 @@ class FakeWorkbench:
         data = report.model_dump(mode="json")
         self.add(plan.session_id, plan.turn, EventKind.REPORT, data)
 
-    def add(self, session: str, turn: str, kind: EventKind, data: dict[str, Any]) -> Event:
-        """Appends to the log as the event log would."""
-        events = self.log.setdefault(session, [])
-        head = Head(seq=events[-1].seq, hash=events[-1].hash) if events else Head()
-        draft = Event(
-            session=session, seq=0, turn=turn, kind=kind, at=datetime.now(UTC), data=data
-        )
-        events.append(chain(head, draft))
-        return events[-1]
-
     def record(self, job: Job) -> None:
         self.known_jobs[job.job_name] = job
         self.add(job.session_id, job.turn, EventKind.JOB, {"job": job.model_dump(mode="json")})
@@ -186,7 +153,9 @@ class FakeWorkbench:
 
     # The market, jobs and money
 
-    def gpus(self) -> QuotasOutput:
+    def gpus(
+        self, region: str | None = None, refresh: bool = False, regions: Sequence[str] = ()
+    ) -> QuotasOutput:
         self._check()
         rows = sorted(
             (offer_row(name) for name in catalog()),
@@ -198,6 +167,20 @@ class FakeWorkbench:
             cheapest_gpu="ml.g4dn.xlarge",
             cheapest="ml.m5.large",
             sandbox=True,
+            regions=tuple(
+                RegionOffer(
+                    region=region,
+                    instance_type=row.instance_type,
+                    usd_per_hour=row.usd_per_hour if region == "us-east-1" else None,
+                    price_as_of=None,
+                    confidence="none",
+                    available=1 if region == "us-east-1" else None,
+                    spot_available=None,
+                    cheapest=False,
+                )
+                for row in rows
+                for region in regions
+            ),
         )
 
     def jobs(self, limit: int = 100) -> list[Job]:
@@ -287,18 +270,3 @@ class FakeWorkbench:
             "budget_usd": plan.budget_usd,
         }
         self.add(session, turn, EventKind.APPROVAL, waiting)
-
-    def _session(self, name: str) -> Session:
-        events = self.log[name]
-        title = next((e.data["text"] for e in events if e.kind is EventKind.USER), "")
-        return Session(
-            session_id=name,
-            person="local",
-            title=title,
-            updated_at=events[-1].at,
-            turn=self.running_turn(name),
-        )
-
-    def _check(self) -> None:
-        if self.failure is not None:
-            raise self.failure

@@ -21,9 +21,9 @@ from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
 from mlops.errors import RefusedError
-from mlops.job import EndReason
+from mlops.job import EndReason, JobState
 from mlops.ledger import disagreements, person_scope, plan_scope
-from mlops.money import cost_of_seconds, parse_usd, to_usd
+from mlops.money import cost_of_seconds, parse_usd, seconds_for, to_cents, to_usd
 from mlops.plan import Plan
 from workbench import boot
 from workbench.workbench import Workbench
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("money")
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60.0
-CLAMP_SECONDS = 3
+CLAMP_SECONDS, SHORT_SECONDS = 3, 25
 ENDLESS = "import threading\nprint('train_loss=1', flush=True)\nthreading.Event().wait()\n"
 LAUNCH = """
 import json, os, sys
@@ -55,11 +55,10 @@ def home(tmp_path: Path) -> Iterator[Path]:
 def costing(plan: Plan, usd: str) -> Plan:
     """The same plan with so much time that it can cost this much."""
     stage = plan.stages[0]
-    rate = parse_usd(stage.usd_per_hour)
-    seconds = parse_usd(usd) * 3600 // rate - budget.STOP_GRACE_SECONDS
-    ceiling = to_usd(budget.ceiling(seconds, rate))
-    longer = stage.model_copy(update={"max_runtime_seconds": seconds, "ceiling_usd": ceiling})
-    return plan.model_copy(update={"stages": (longer,), "ceiling_usd": ceiling, "budget_usd": usd})
+    seconds = seconds_for(parse_usd(usd), stage.running_micro) - budget.STOP_GRACE_SECONDS
+    longer = stage.lasting(seconds, None)
+    changes = {"stages": (longer,), "ceiling_usd": longer.ceiling_usd, "budget_usd": usd}
+    return plan.model_copy(update=changes)
 
 
 def test_the_cap_of_fifty_dollars_trips_with_nothing_configured(home: Path):
@@ -107,16 +106,46 @@ def test_with_every_watcher_killed_a_job_ends_at_its_clamp_and_is_settled(home: 
     assert job.end_reason is EndReason.TIME_LIMIT
     assert job.billed_seconds is not None and job.billed_seconds >= CLAMP_SECONDS
     assert job.cost_usd is not None
-    assert job.cost_usd == to_usd(cost_of_seconds(job.billed_seconds, job.usd_per_hour_micro))
+    assert job.cost_usd == to_usd(cost_of_seconds(job.billed_seconds, job.running_micro))
+    assert job.storage_usd is not None and 0 < parse_usd(job.storage_usd)
     assert parse_usd(job.cost_usd) <= plan.ceiling_micro
     _until(lambda: _reserved(aws, plan) == 0)
 
 
+def test_a_clamp_too_short_for_all_iterations_still_ends_with_a_model_and_a_score(home: Path):
+    """The trainer is told its time: the job completes instead of being killed at its clamp."""
+    services = boot.services(home, {})
+    bench = Workbench(services)
+    made = bench.plan("Train NER on cier, at most $1, 1000 epochs")
+    stage = made.stages[0]
+    hyperparameters = {**stage.hyperparameters, "epochs": "1000", "c1": "0"}
+    short = stage.model_copy(update={"hyperparameters": hyperparameters}).lasting(
+        SHORT_SECONDS, None
+    )
+    plan = made.model_copy(
+        update={
+            "plan_id": "plan-00000000000000aa",
+            "stages": (short,),
+            "ceiling_usd": short.ceiling_usd,
+        }
+    )
+    Plans(services.aws).save(plan)
+    Plans(services.aws).approve(plan, plan.person, plan.created_at)
+    arguments = {"plan_id": plan.plan_id, "max_cost_cents": to_cents(plan.ceiling_micro)}
+    name = services.gateway.invoke_tool("launch_sagemaker_training", arguments)["job"]["job_name"]
+    _until(lambda: Jobs(services.aws).get(name).settled)
+    job = Jobs(services.aws).get(name)
+    assert (job.state, job.end_reason) == (JobState.COMPLETED, EndReason.FINISHED)
+    assert job.metrics["test_f1"] > 0 and job.model_uri is not None
+    assert any("stopped_early=max_training_seconds" in entry.text for entry in bench.logs(name))
+    assert bench.verify_ledger() == []
+    boot.close(services)
+
+
 def _clamped(plan: Plan) -> Plan:
     stage = plan.stages[0]
-    ceiling = to_usd(budget.ceiling(CLAMP_SECONDS, parse_usd(stage.usd_per_hour)))
-    short = stage.model_copy(update={"max_runtime_seconds": CLAMP_SECONDS, "ceiling_usd": ceiling})
-    return plan.model_copy(update={"stages": (short,), "ceiling_usd": ceiling})
+    short = stage.lasting(CLAMP_SECONDS, None)
+    return plan.model_copy(update={"stages": (short,), "ceiling_usd": short.ceiling_usd})
 
 
 def _launch_and_kill(environ: dict[str, str], plan_id: str) -> str:

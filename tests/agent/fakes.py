@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from agent.bedrock import OnText, Reply
+from agent.replies import OnText, Reply, Usage
 from mlops.approvals import require
 from mlops.aws.clients import Aws
 from mlops.aws.plans import Plans
+from mlops.aws.reports import end_of_run
 from mlops.constraints import Constraints
 from mlops.errors import OpsError, RequestError
 from mlops.estimate import Estimate, Work
 from mlops.grid import TrainingData
 from mlops.plan import Plan, Stage
-from mlops.tools import TOOLS, ToolSpec
+from mlops.tool_spec import ToolSpec
+from mlops.tools import TOOLS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TRAIN = "Train NER on the cier dataset, at most $10, 1 hour, F1 above 85%"
@@ -76,8 +78,7 @@ class ScriptedModel:
         return Reply(
             message=message,
             stop_reason="end_turn",
-            input_tokens=self.tokens[0],
-            output_tokens=self.tokens[1],
+            usage=Usage(input_tokens=self.tokens[0], output_tokens=self.tokens[1]),
         )
 
 
@@ -85,6 +86,7 @@ class FakeGateway:
     """Plans and launches as the tools do, without functions or jobs; `answers` override a tool."""
 
     def __init__(self, aws: Aws):
+        self.aws = aws
         self.plans = Plans(aws)
         self.invoked: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {}
@@ -133,6 +135,11 @@ class FakeGateway:
         )
         self.plans.save(plan)
         return {"plan": plan.model_dump(mode="json")}
+
+    def _get_training_report(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        who = arguments["person"], arguments["session_id"]
+        end = end_of_run(self.aws, arguments.get("plan_id"), *who, lambda: NOW)
+        return end.model_dump(mode="json")
 
     def _launch_sagemaker_training(self, arguments: dict[str, Any]) -> dict[str, Any]:
         plan = self.plans.get(arguments["plan_id"])

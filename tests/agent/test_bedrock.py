@@ -3,71 +3,11 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EventStreamError
 
-from agent.bedrock import MAX_ARGUMENT_CHARS, UNREADABLE, BedrockModel, Reply
-from mlops.errors import FaultError, OpsError
-from mlops.settings import Settings
+from agent.bedrock import BedrockModel
+from agent.replies import MAX_ARGUMENT_CHARS, MAX_TEXT_CHARS, UNREADABLE, Usage
 from mlops.tools import TOOLS
-
-CLAUDE = "global.anthropic.claude-sonnet-5-5"
-QUESTION = [{"role": "user", "content": [{"text": "hi"}]}]
-
-
-class Stream(list[Any]):
-    closed = False
-
-    def __iter__(self) -> Any:
-        for event in super().__iter__():
-            if isinstance(event, Exception):
-                raise event
-            yield event
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class FakeAws:
-    """`streams`: one list of events, or an exception, per attempt."""
-
-    def __init__(self, *streams: Any, model_id: str = CLAUDE):
-        self.settings = Settings.from_env({}, bedrock_model_id=model_id)
-        self.streams = list(streams)
-        self.requests: list[dict[str, Any]] = []
-
-    def client(self, service: str) -> "FakeAws":
-        assert service == "bedrock-runtime"
-        return self
-
-    def converse_stream(self, **request: Any) -> dict[str, Any]:
-        self.requests.append(request)
-        events = self.streams.pop(0)
-        if isinstance(events, Exception):
-            raise events
-        return {"stream": Stream(events)}
-
-
-def delta(index: int, **body: Any) -> dict[str, Any]:
-    return {"contentBlockDelta": {"contentBlockIndex": index, "delta": body}}
-
-
-def start(index: int, name: str) -> dict[str, Any]:
-    use = {"toolUse": {"toolUseId": f"t{index}", "name": name}}
-    return {"contentBlockStart": {"contentBlockIndex": index, "start": use}}
-
-
-def stop(reason: str = "end_turn") -> dict[str, Any]:
-    return {"messageStop": {"stopReason": reason}}
-
-
-def throttled(code: str = "throttlingException") -> EventStreamError:
-    return EventStreamError({"Error": {"Code": code, "Message": "slow down"}}, "ConverseStream")
-
-
-def ask(aws: Any, said: list[str] | None = None) -> Reply:
-    model = BedrockModel(aws, pause=lambda seconds: None)
-    heard = said if said is not None else []
-    return model.reply(QUESTION, "Be brief.", list(TOOLS.values()), heard.append)
+from tests.agent.attempts import QUESTION, FakeAws, ask, delta, start, stop
 
 
 def test_sends_nothing_that_current_models_refuse():
@@ -134,13 +74,16 @@ def test_a_stream_becomes_one_message_with_reasoning_verbatim():
         {"toolUse": {"toolUseId": "t4", "name": "prepare_dataset", "input": {"dataset": "cier"}}},
     ]
     assert said == ["I ", "look."]
-    assert (reply.stop_reason, reply.input_tokens, reply.output_tokens) == ("tool_use", 7, 3)
+    assert (reply.stop_reason, reply.usage) == (
+        "tool_use",
+        Usage(input_tokens=7, output_tokens=3),
+    )
 
 
-def test_cached_tokens_count_as_what_they_cost_at_most():
+def test_cached_tokens_are_told_apart():
     usage = {"inputTokens": 1, "cacheReadInputTokens": 10, "cacheWriteInputTokens": 5}
     aws = FakeAws([delta(0, text="ok"), stop(), {"metadata": {"usage": usage}}])
-    assert ask(aws).input_tokens == 1 + 10 + 7
+    assert ask(aws).usage == Usage(input_tokens=1, cache_read_tokens=10, cache_write_tokens=5)
 
 
 @pytest.mark.parametrize(
@@ -160,37 +103,73 @@ def test_blank_text_is_not_echoed():
     assert [list(block) for block in ask(aws).message["content"]] == [["toolUse"]]
 
 
-@pytest.mark.parametrize("broken", [throttled(), ConnectionError("reset"), TimeoutError()])
-def test_a_broken_stream_is_asked_for_again_as_a_whole(broken: Exception):
-    aws = FakeAws([delta(0, text="half"), broken], [delta(0, text="whole"), stop()])
-    assert ask(aws).message["content"] == [{"text": "whole"}]
-    assert aws.requests[0] == aws.requests[1]
+def test_a_tool_found_later_comes_last():
+    first, *rest = sorted(TOOLS.values(), key=lambda spec: spec.name)
+    aws: Any = FakeAws(*[[delta(0, text="ok"), stop()]] * 3)
+    model = BedrockModel(aws)
+    for tools in (rest, [first, *reversed(rest)], rest):
+        model.reply(QUESTION, "s", tools, lambda text: None)
+    offered = [
+        [t["toolSpec"]["name"] for t in request["toolConfig"]["tools"] if "toolSpec" in t]
+        for request in aws.requests
+    ]
+    names = [spec.name for spec in rest]
+    assert offered == [names, [*names, first.name], names]
 
 
-def test_a_stream_without_end_is_broken():
-    aws = FakeAws([delta(0, text="half")], [delta(0, text="whole"), stop()])
-    assert ask(aws).message["content"] == [{"text": "whole"}]
+def test_the_conversation_ends_in_a_cache_point_that_is_not_kept():
+    aws = FakeAws([delta(0, text="ok"), stop()])
+    ask(aws)
+    assert aws.requests[0]["messages"][-1]["content"][-1] == {"cachePoint": {"type": "default"}}
+    assert QUESTION == [{"role": "user", "content": [{"text": "hi"}]}]
 
 
-@pytest.mark.parametrize("broken", [throttled(), ConnectionError("reset")])
-def test_the_third_failure_is_a_fault(broken: Exception):
-    aws = FakeAws(*[[broken]] * 3)
-    with pytest.raises(FaultError):
-        ask(aws)
-    assert len(aws.requests) == 3
+def test_a_guardrail_goes_along_when_one_is_set():
+    aws = FakeAws([delta(0, text="ok"), stop()], guardrail_id="g1", guardrail_version="7")
+    ask(aws)
+    assert aws.requests[0]["guardrailConfig"] == {
+        "guardrailIdentifier": "g1",
+        "guardrailVersion": "7",
+        "trace": "enabled",
+    }
+    plain = FakeAws([delta(0, text="ok"), stop()])
+    ask(plain)
+    assert "guardrailConfig" not in plain.requests[0]
 
 
-def test_a_wrong_request_is_not_repeated():
-    aws = FakeAws([throttled("validationException")])
-    with pytest.raises(OpsError):
-        ask(aws)
-    assert len(aws.requests) == 1
+def test_a_call_that_the_limit_cut_off_is_left_out():
+    half = [start(0, "get_costs"), start(1, "describe_training_job"), stop("max_tokens")]
+    uses = [block["toolUse"]["name"] for block in ask(FakeAws(half)).message["content"]]
+    assert uses == ["get_costs"]
 
 
-def test_a_refused_request_is_not_repeated_and_translated():
-    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "C")
-    aws = FakeAws(denied)
-    with pytest.raises(OpsError) as caught:
-        ask(aws)
-    assert caught.value.code == "access_denied"
-    assert len(aws.requests) == 1
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": NaN}', '{"a": 1e999}', "[" * 100_000, '{"a": ' + "[" * 30 + "]" * 30 + "}"],
+    ids=["nan", "infinite", "unclosed", "deep"],
+)
+def test_input_that_no_store_takes_is_marked(text: str):
+    aws = FakeAws([start(0, "get_costs"), delta(0, toolUse={"input": text}), stop("tool_use")])
+    assert ask(aws).message["content"][0]["toolUse"]["input"].keys() == {UNREADABLE}
+
+
+def test_ids_and_names_are_made_fit_to_be_sent_back():
+    twice = start(1, "get costs!")
+    twice["contentBlockStart"]["contentBlockIndex"] = 2
+    empty = start(3, "x" * 99)
+    empty["contentBlockStart"]["start"]["toolUse"]["toolUseId"] = ""
+    aws = FakeAws([start(1, ""), twice, empty, stop("tool_use")])
+    uses = [block["toolUse"] for block in ask(aws).message["content"]]
+    assert [use["name"] for use in uses] == ["unnamed", "get_costs_", "x" * 64]
+    ids = [use["toolUseId"] for use in uses]
+    assert ids[0] == "t1" and len(set(ids)) == 3 and all(ids)
+
+
+def test_text_is_fit_to_be_stored_and_bounded():
+    said: list[str] = []
+    text = "a\x00b\x1b[31m\ud800\u202ec\n" + "x" * (2 * MAX_TEXT_CHARS)
+    aws = FakeAws([delta(0, text=text), delta(0, text="more"), stop()])
+    answer = ask(aws, said).message["content"][0]["text"]
+    assert answer.startswith("ab[31m?c\nxxx")
+    assert len(answer) < MAX_TEXT_CHARS + 50
+    assert "".join(said) == answer

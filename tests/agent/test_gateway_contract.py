@@ -17,7 +17,8 @@ from mlops.aws.clients import Aws
 from mlops.aws.gateway import Registration, register
 from mlops.errors import FaultError, RequestError
 from mlops.settings import Settings
-from mlops.tools import TOOLS, RemoteTool
+from mlops.tool_spec import RemoteTool
+from mlops.tools import TOOLS
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -206,9 +206,9 @@ def test_an_answer_that_does_not_come_is_given_up(connect: Connect, drips: bool)
     assert caught.value.code == "gateway_timeout"
 
 
-def test_an_answer_without_end_is_given_up(connect: Connect, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("agent.mcp_replies.read_reply.__defaults__", (100_000,))
-    client, _ = connect(raw(b" " * 200_000))
+def test_an_answer_without_end_is_given_up(connect: Connect):
+    _, server = connect(raw(b" " * 200_000))
+    client = McpClient(server.url, _unsigned, max_bytes=100_000)
     with pytest.raises(FaultError) as caught:
         client.request("ping", {}, safe=True)
     assert caught.value.code == "too_large"

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent.mcp_offer import offer_of
-from mlops.tools import TOOLS, RemoteTool
+from mlops.tool_spec import RemoteTool
+from mlops.tools import TOOLS
 
 SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}, "required": ["day"]}
 
@@ -56,11 +57,33 @@ def test_a_plain_name_cannot_pass_for_ours():
         tool("t___tool", inputSchema="no"),
         tool("t___tool", inputSchema={"properties": {"a": 7}}),
         tool("t___tool", inputSchema={"type": "object", "required": [["a"]]}),
+        tool("t___tool", inputSchema={"type": "string"}),
+        tool("t___tool", inputSchema={"required": None}),
+        tool("t___tool", inputSchema={"anyOf": [{"type": "object"}]}),
+        tool("t___tool", inputSchema={"properties": {"a b": {}}}),
+        tool("t___tool", inputSchema={"properties": {"a": {"type": "text"}}}),
+        tool("t___tool", inputSchema={"properties": {"a": {"type": ["string", 7]}}}),
+        tool("t___tool", inputSchema={"properties": {"a": {"$ref": "https://x/y"}}}),
+        tool("t___tool", inputSchema={"properties": {"a": {"anyOf": [{"type": 7}]}}}),
+        tool("t___tool", inputSchema={"properties": {"a": {"items": {"type": "x"}}}}),
     ],
 )
 def test_what_cannot_be_used_takes_nothing_else_down(bad: Any):
     offer = offer_of([bad, tool("hr___holidays")])
     assert list(offer.specs) == ["hr___holidays"]
+
+
+def test_schemas_as_they_are_found_in_the_wild_are_taken():
+    defs = {"Point": {"type": "object", "properties": {"x": {"type": ["number", "null"]}}}}
+    properties = {
+        "at": {"$ref": "#/$defs/Point"},
+        "what": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}}]},
+        "one": {"enum": ["a", "b"], "default": "a"},
+    }
+    schema = {"$schema": "x", "$defs": defs, "properties": properties}
+    spec = offer_of([tool("t___tool", inputSchema=schema)]).specs["t___tool"]
+    assert spec.model_schema() == {**schema, "type": "object"}
+    spec.read({"at": {"x": None}, "what": [1], "more": 1})
 
 
 def test_a_stranger_shows_itself():

@@ -21,20 +21,6 @@ def test_an_abandoned_call_gets_an_error_as_result():
     assert words["role"] == "assistant"
 
 
-def test_the_window_starts_with_a_person_and_keeps_the_last_turn():
-    long = "x" * 900
-    history = [talk.user(long), says(long), talk.user("now"), says(long), talk.user(long)]
-    assert talk.window(history, 10_000) == history
-    assert talk.window(history, 2_500) == history[2:]
-    assert talk.window(history, 10) == history[4:]
-
-
-def test_the_window_never_begins_with_results():
-    result = {"id": "c0", "ok": True, "data": {}}
-    history = [talk.user("a"), calls(("get_costs", {})), talk.results_message([result])]
-    assert talk.window(history, 5) == history
-
-
 def test_small_results_stay_as_they_are():
     assert talk.shorten({"a": [1, 2]}) == ({"a": [1, 2]}, "")
 

@@ -195,6 +195,6 @@ def test_a_fault_ends_the_turn_and_the_next_one_works(world: World, fault: Excep
     assert last(events, "error")["code"] == code
     assert "secret" not in str(events)
     assert last(world.ask(turns, "Is there anything new?"), "answer") == {"text": "Better."}
-    assert model.asked[-1][-1]["content"][-1] == {"text": "Is there anything new?"}
+    assert model.asked[-1][-1]["content"][0] == {"text": "Is there anything new?"}
     roles = [message["role"] for message in model.asked[-1]]
     assert all(a != b for a, b in zip(roles, roles[1:], strict=False))

@@ -1,11 +1,12 @@
 """Events fold into the same cards on every screen, however they interleave."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from app.blocks import Clauses, JobCard, Message, PlanCard, ReportCard, Thinking, Trouble, Words
-from app.transcript import fold, is_followed, is_unfinished, streaming
+from app.transcript import fold, is_followed, is_unfinished, is_untold, streaming
 from mlops.constraints import parse
 from mlops.events import Event, EventKind
 from mlops.job import JobState
@@ -149,15 +150,50 @@ def test_a_way_out_with_a_change_is_a_request_of_its_own() -> None:
         ],
     }
     said = [(EventKind.STEP, {"step": "PARSING", "parsed": parsed}), (EventKind.ERROR, error)]
-    log = [
-        Event(session="s", seq=n, turn="t", kind=kind, at=datetime.now(UTC), data=data)
-        for n, (kind, data) in enumerate(said, 1)
-    ]
-    trouble = fold(log)[-1].blocks[-1]
+    trouble = fold(_log(said))[-1].blocks[-1]
     assert isinstance(trouble, Trouble)
     request, *others = trouble.requests
     assert request is not None and parse(request).constraints.budget_usd == "0.01"
     assert others == [None, None]
+
+
+def test_asking_again_repeats_the_words_and_a_dataset_completes_them() -> None:
+    parsed = parse("Train a model, at most $10").model_dump(mode="json")
+    ways = [
+        {"kind": "dataset", "message": "Train on cier", "changes": {"dataset": "cier"}},
+        {"kind": "retry", "message": "Ask again", "changes": {}},
+    ]
+    error = {"code": "missing_dataset", "message": "Which?", "alternatives": ways}
+    said = [
+        (EventKind.USER, {"text": "Train a model, at most $10"}),
+        (EventKind.STEP, {"step": "PARSING", "parsed": parsed}),
+        (EventKind.ERROR, error),
+    ]
+    trouble = fold(_log(said))[-1].blocks[-1]
+    assert isinstance(trouble, Trouble)
+    named, again = trouble.requests
+    assert named is not None and parse(named).constraints.dataset == "cier"
+    assert parse(named).constraints.budget_usd == "10.00"
+    assert again == "Train a model, at most $10"
+
+
+def test_an_end_is_untold_until_an_answer_is_about_it() -> None:
+    end = (EventKind.REPORT, {"plan_id": "plan-1"})
+    failed = (EventKind.ERROR, {"plan_id": "plan-2", "message": "It failed."})
+    told = (EventKind.ANSWER, {"plan_id": "plan-1", "text": "It passed."})
+    other = (EventKind.ANSWER, {"text": "Hello."})
+    refusal = (EventKind.ERROR, {"code": "budget", "message": "No."})
+    assert is_untold(_log([end]))
+    assert is_untold(_log([end, other]))
+    assert is_untold(_log([end, told, failed]))
+    assert not is_untold(_log([end, told, refusal]))
+
+
+def _log(said: list[tuple[EventKind, dict[str, Any]]]) -> list[Event]:
+    return [
+        Event(session="s", seq=n, turn="t", kind=kind, at=datetime.now(UTC), data=data)
+        for n, (kind, data) in enumerate(said, 1)
+    ]
 
 
 def test_a_question_has_neither_clauses_nor_a_progress_line(bench: FakeWorkbench) -> None:

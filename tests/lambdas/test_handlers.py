@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlops.aws.clients import Aws
+from mlops.aws.limits import Limits
 from mlops.aws.plans import Plans
 from mlops.errors import RefusedError, from_wire
 from mlops.events import EventKind
@@ -188,7 +189,7 @@ def test_from_approval_to_report(
     sagemaker.train(name)
     event = {"detail": {"TrainingJobName": name}}
     assert invoke("on_training_event", **event) == {"job_name": name, "state": "training"}
-    [seen] = invoke("describe_training_job", job_name=name)["jobs"]
+    [seen] = invoke("describe_training_job", job_name=name, person="ada")["jobs"]
     assert seen["state"] == "training"
 
     sagemaker.end(name, seconds=100, metrics={"eval_f1": 0.9, "test_f1": 0.9})
@@ -196,9 +197,12 @@ def test_from_approval_to_report(
         assert invoke("on_training_event", **event)["state"] == "completed"
     [report] = logged(aws, clock, EventKind.REPORT)
     spent = invoke("get_costs", person="ada")
-    assert spent["spent_usd"] == report.data["total_cost_usd"] == "0.003195"
-    assert spent["reserved_usd"] == "0.00"
+    assert spent["spent_usd"] == report.data["total_cost_usd"] == "0.003369"
+    assert (spent["reserved_usd"], spent["storage_usd"]) == ("0.00", "0.000174")
     assert [j["job_name"] for j in invoke("describe_training_job", person="ada")["jobs"]] == [name]
+    told = invoke("get_training_report", plan_id=plan_id, person="ada")
+    assert told == {"plan_id": plan_id, "report": report.data, "failure": None}
+    assert invoke("get_training_report", person="ada") == told
     states = [e.data["job"]["state"] for e in logged(aws, clock, EventKind.JOB)]
     assert states == ["starting", "training", "completed"]
 
@@ -220,10 +224,42 @@ def test_a_stop_is_asked_for_and_settled_by_the_event(
     approve(aws, clock, planned["plan_id"])
     wanted = {"plan_id": planned["plan_id"], "max_cost_cents": 1000}
     name = invoke("launch_sagemaker_training", **wanted)["job"]["job_name"]
-    assert invoke("stop_training_job", job_name=name)["job"]["state"] == "stopping"
+    assert invoke("stop_training_job", job_name=name, person="bob")["error"]["code"] == "not_yours"
+    assert (
+        sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "InProgress"
+    )
+    stopped = invoke("stop_training_job", job_name=name, person="ada")
+    assert stopped["job"]["state"] == "stopping"
     sagemaker.end(name, seconds=36, status="Stopped")
     invoke("watchdog")
-    assert invoke("get_costs", person="ada")["spent_usd"] == "0.00115"
+    assert invoke("get_costs", person="ada")["spent_usd"] == "0.001213"
+
+
+def test_jobs_and_reports_of_others_are_theirs(
+    invoke: Invoke, aws: Aws, clock: Clock, sagemaker: FakeSageMaker, planned: dict[str, Any]
+):
+    plan_id = planned["plan_id"]
+    approve(aws, clock, plan_id)
+    job = invoke("launch_sagemaker_training", plan_id=plan_id, max_cost_cents=1000)["job"]
+    for answer in (
+        invoke("describe_training_job", job_name=job["job_name"], person="bob"),
+        invoke("get_training_report", plan_id=plan_id, person="bob"),
+    ):
+        assert answer["error"]["code"] == "not_yours"
+    assert (
+        invoke("get_training_report", plan_id=plan_id, person="ada")["error"]["code"]
+        == "no_report"
+    )
+    for _ in planned["stages"]:
+        name = list(sagemaker.jobs)[-1]
+        sagemaker.end(name, seconds=20, status="Failed")
+        invoke("on_training_event", detail={"TrainingJobName": name})
+    failed = invoke("get_training_report", person="ada", session_id=planned["session_id"])
+    assert (failed["report"], failed["failure"]["code"]) == (None, "job_failed")
+
+
+def test_no_report_before_anything_ran(invoke: Invoke):
+    assert invoke("get_training_report")["error"]["code"] == "no_report"
 
 
 @pytest.mark.parametrize("name", ["describe_training_job", "stop_training_job"])
@@ -247,3 +283,10 @@ def test_a_strangers_event_and_a_quiet_round(invoke: Invoke):
 def test_costs_before_anything_was_spent(invoke: Invoke):
     costs = invoke("get_costs")
     assert (costs["limit_usd"], costs["left_usd"]) == ("50.00", "50.00")
+
+
+def test_costs_show_a_team_that_has_a_limit(invoke: Invoke, aws: Aws, clock: Clock):
+    assert invoke("get_costs", person="ada", team="nlp")["team"] is None
+    Limits(aws).set_team("nlp", 20_000_000, clock())
+    team = invoke("get_costs", person="ada", team="nlp")["team"]
+    assert (team["name"], team["limit_usd"], team["left_usd"]) == ("nlp", "20.00", "20.00")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.budget import STOP_GRACE_SECONDS, ceiling, clamp
+from mlops.budget import STOP_GRACE_SECONDS, ceiling, clamp, training_seconds
 from mlops.money import cost_of_seconds, parse_usd
 
 MONEY = st.integers(-1_000_000, 10**9)
@@ -60,3 +60,13 @@ def test_the_ceiling_covers_the_run_and_the_stop_grace(seconds: int, rate: int, 
 def test_what_binds(left: str, seconds: int | None, bound_by: str | None):
     clamped = clamp(parse_usd(left), seconds, parse_usd("1.408"), 400)
     assert clamped is not None and clamped.bound_by == bound_by
+
+
+@given(st.integers(1, 10**6), st.integers(0, 1000), st.integers(0, 1000))
+def test_the_trainer_leaves_the_slice_and_the_start_up(clamp_: int, overhead: int, after: int):
+    seconds = training_seconds(clamp_, overhead, after)
+    assert seconds >= 1
+    if clamp_ - overhead >= 2 * after + 1:
+        assert seconds == clamp_ - overhead - after
+    if clamp_ - overhead >= 2:
+        assert seconds <= clamp_ - overhead

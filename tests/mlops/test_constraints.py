@@ -49,6 +49,9 @@ def described(parsed: Parsed) -> set[str]:
     named = {"ds": c.dataset, "model": c.model, "type": c.instance_type, "region": c.region}
     words += [f"{key}={value}" for key, value in named.items() if value]
     words += [] if c.spot is None else [f"spot={'yes' if c.spot else 'no'}"]
+    words += [] if c.queue is None else [f"queue={'yes' if c.queue else 'no'}"]
+    words += [f"wait={c.max_wait_minutes}"] if c.max_wait_minutes else []
+    words += [f"start={c.start_at.replace(' ', '_')}"] if c.start_at else []
     words += [f"problem={problem.clause}" for problem in parsed.problems]
     words += [f"ref={','.join(parsed.refers_to_previous)}"] if parsed.refers_to_previous else []
     words += [] if parsed.approve is None else ["yes" if parsed.approve else "no"]
@@ -81,6 +84,10 @@ def test_mission_sentence_as_json():
         "region": None,
         "epochs": None,
         "early_stop": None,
+        "queue": None,
+        "max_wait_minutes": None,
+        "start_at": None,
+        "timezone": None,
     }
     assert data["evidence"] == {
         "task": "Named Entity Recognition",
@@ -237,3 +244,48 @@ def test_early_stopping_is_a_persons_choice(text: str, wanted: bool | None, word
 )
 def test_epochs(text: str, wanted: int | None):
     assert parse(text).constraints.epochs == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("1 500 USD", "1500.00"),
+        ("1 500 $", "1500.00"),
+        ("1 500 dollars", "1500.00"),
+        ("$1 500", "1500.00"),
+        ("USD 1 500", "1500.00"),
+        ("12 345 678.50 USD", "12345678.50"),
+        ("1 500,50 USD", "1500.50"),
+        ("1\u00a0500 USD", "1500.00"),
+        ("1\u202f500.25 USD", "1500.25"),
+        ("1'500 USD", "1500.00"),
+        ("$1’500’000", "1500000.00"),
+        ("1\u2009500 $", "1500.00"),
+        ("1,500 USD", "1500.00"),
+        ("500 USD", "500.00"),
+    ],
+)
+def test_thousands_may_be_grouped_by_a_space_or_an_apostrophe(said: str, wanted: str):
+    parsed = parse(f"Train NER on cier, budget {said}, F1 > 85%")
+    assert parsed.problems == ()
+    assert parsed.constraints.budget_usd == wanted
+    assert said in parsed.evidence["budget_usd"]
+    assert parsed.constraints.target == 0.85
+
+
+@pytest.mark.parametrize(
+    ("text", "budget", "minutes", "epochs"),
+    [
+        ("train on cier for $5 100 epochs", "5.00", None, 100),
+        ("train on cier for $5 500 sentences", "5.00", None, None),
+        ("train on cier in 30 minutes, 100 USD", "100.00", 30, None),
+        ("train on cier, 5 100 USD", "5100.00", None, None),
+        ("train on cier, start at 18:00 100 USD", "100.00", None, None),
+        ("train on cier for 15 00 USD", None, None, None),
+    ],
+)
+def test_a_space_groups_nothing_else(text, budget, minutes, epochs):
+    said = parse(text).constraints
+    assert (said.max_minutes, said.epochs) == (minutes, epochs)
+    if budget is not None:
+        assert said.budget_usd == budget

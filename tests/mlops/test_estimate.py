@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops.budget import training_seconds
 from mlops.estimate import (
     CRF_SECONDS_PER_TOKEN_ITERATION,
     EstimateError,
@@ -155,3 +156,14 @@ def test_start_up_does_not_grow_with_the_data(factor: float):
         300 + compute_seconds(crf, instance, other), rel=0.01
     )
     assert crf.engine is Engine.CRF
+
+
+@given(MODELS, WORKS, st.integers(0, 600))
+def test_a_clamp_that_buys_p90_leaves_more_than_the_expected_training(
+    model: Model, work: Work, overhead: int
+):
+    """p90 counts the start-up and the slice after training: they are not taken twice."""
+    made = estimate(model, instance_for(model), RATE, work, overhead)
+    loop = made.p50_seconds - made.overhead_seconds - made.after_seconds
+    left = training_seconds(made.p90_seconds, made.overhead_seconds, made.after_seconds)
+    assert left >= max(1, loop - 1)

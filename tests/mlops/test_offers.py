@@ -26,8 +26,8 @@ def possible(model=ENCODER, offers: list[Offer] | None = None, spot: bool = Fals
     return [offer.instance.name for offer in free]
 
 
-def named(name: str, model=ENCODER, offers: list[Offer] | None = None, spot: bool = False) -> str:
-    return require_named(name, model, a_market(offers), NOW, spot).instance.name
+def named(name: str, offers: list[Offer] | None = None) -> str:
+    return require_named(name, a_market(offers), NOW).instance.name
 
 
 OFFERS = st.lists(
@@ -80,11 +80,10 @@ def test_spot_has_its_own_quota():
     assert possible(offers=[offer], spot=True) == ["ml.g5.xlarge"]
 
 
-@pytest.mark.parametrize("model", [CRF, ENCODER])
-def test_a_named_type_is_taken_as_said(model):
+def test_a_named_type_is_taken_as_said():
     """Although a cheaper one is free."""
     offers = [an_offer("ml.m5.large"), an_offer("ml.g4dn.xlarge"), an_offer("ml.g5.2xlarge")]
-    assert named("ml.g5.2xlarge", model, offers) == "ml.g5.2xlarge"
+    assert named("ml.g5.2xlarge", offers) == "ml.g5.2xlarge"
 
 
 def test_what_stands_in_the_way_is_named():
@@ -107,20 +106,15 @@ def test_a_deadline_allows_for_the_waits_that_were_seen():
     assert market.startup_of("ml.m5.large", spot=False) == market.startup_seconds
 
 
-def test_a_named_type_without_quota_is_refused_with_priced_others():
-    offers = [an_offer("ml.g5.xlarge", limit=1, in_use=1), an_offer("ml.g4dn.xlarge")]
-    with pytest.raises(RefusedError) as caught:
-        named("ml.g5.xlarge", offers=offers)
-    error = caught.value
-    assert (error.code, "1 of 1 in use" in error.message) == ("quota", True)
-    assert [a.kind for a in error.alternatives] == ["instance", "wait", "quota"]
-    assert error.alternatives[0].cost_usd == "0.7364"
-
-
-def test_nobody_waits_for_a_quota_of_zero():
-    with pytest.raises(RefusedError) as caught:
-        named("ml.g5.xlarge", offers=[an_offer("ml.g5.xlarge", limit=0)])
-    assert [a.kind for a in caught.value.alternatives] == ["quota"]
+def test_who_waits_can_have_what_is_in_use_but_not_what_has_no_quota():
+    market = a_market()
+    cases = [(1, 1, None), (1, 0, None), (0, 0, Obstacle.QUOTA), (None, 0, None)]
+    for limit, in_use, wanted in cases:
+        offer = an_offer("ml.g5.xlarge", limit=limit, in_use=in_use)
+        assert obstacle(ENCODER, offer, False, market, NOW, waits=True) is wanted
+    busy = an_offer("ml.g5.xlarge", limit=1, in_use=1)
+    assert obstacle(ENCODER, busy, False, market, NOW) is Obstacle.QUOTA
+    assert (busy.may_free_up(False), busy.may_free_up(True)) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +128,7 @@ def test_nobody_waits_for_a_quota_of_zero():
 def test_a_named_type_without_a_verified_price_is_refused(price):
     offers = [an_offer("ml.g5.xlarge", price=price), an_offer("ml.g4dn.xlarge")]
     with pytest.raises(RefusedError) as caught:
-        named("ml.g5.xlarge", offers=offers)
+        named("ml.g5.xlarge", offers)
     assert caught.value.code == "price_unknown"
 
 

@@ -13,6 +13,20 @@ from mlops.phrasing import sentence
 LIMITS = st.sampled_from([Comparator.LE, Comparator.LT])
 FLOORS = st.sampled_from([Comparator.GE, Comparator.GT])
 
+STARTS = [
+    None,
+    "18:00",
+    "today 22:00",
+    "tomorrow 09:00",
+    "day after tomorrow 00:30",
+    "friday 12:00",
+    "in 120 minutes",
+    "in 0.5 minutes",
+    "2026-11-23 18:30",
+    "2026-11-23T17:00:00+00:00",
+    "2026-11-23T17:00:31+00:00",
+]
+
 
 @st.composite
 def said(draw: st.DrawFn) -> C:
@@ -25,7 +39,11 @@ def said(draw: st.DrawFn) -> C:
         "region": draw(st.sampled_from([None, "us-west-2"])),
         "epochs": draw(st.one_of(st.none(), st.integers(2, 200))),
         "early_stop": draw(st.sampled_from([None, False])),
+        "queue": draw(st.sampled_from([None, True, False])),
+        "start_at": draw(st.sampled_from(STARTS)),
     }
+    if fields["queue"]:
+        fields["max_wait_minutes"] = draw(st.sampled_from([None, 1, 90, 120, 0.5]))
     if draw(st.booleans()):
         fields |= {
             "budget_usd": to_usd(draw(st.integers(100, 10**9))),

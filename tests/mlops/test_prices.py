@@ -16,7 +16,6 @@ from mlops.prices import (
     price_file,
     read_price_list,
     require_spendable,
-    token_rates,
 )
 from tests.factories import NOW, a_price
 
@@ -180,22 +179,6 @@ def test_products_without_a_dollar_price_are_left_out():
     yuan = json.loads(product("ml.g5.xlarge", "1.4"))
     yuan["terms"]["OnDemand"]["T0"]["priceDimensions"]["D"]["pricePerUnit"] = {"CNY": "9"}
     assert read(json.dumps(reserved), json.dumps(yuan)) == {}
-
-
-def test_token_rates_are_dated_and_the_planner_is_free():
-    rates = token_rates()
-    assert all(rate.source and rate.as_of <= NOW.date() for rate in rates.values())
-    assert rates["local.planner-v1"].cost(10**9, 10**9) == 0
-
-
-@given(st.integers(0, 10**7), st.integers(0, 10**6))
-def test_token_costs_round_up(tokens_in: int, tokens_out: int):
-    rate = token_rates()["global.anthropic.claude-sonnet-4-6"]
-    exact = tokens_in * 3 + tokens_out * 15
-    assert rate.cost(tokens_in, tokens_out) == exact
-    haiku = token_rates()["global.anthropic.claude-haiku-5-5"]
-    tenths = tokens_in + tokens_out * 5
-    assert haiku.cost(tokens_in, tokens_out) == -(-tenths // 10)
 
 
 def test_the_age_of_a_fetched_price_counts_in_days_of_utc():

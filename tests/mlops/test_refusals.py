@@ -75,7 +75,7 @@ def test_every_counter_offer_makes_a_plan_when_it_is_taken(market: Market, said:
         a_plan(market, **said)
     except (RefusedError, RequestError) as error:
         for way in error.alternatives:
-            if way.changes:
+            if way.changes and way.cost_usd:  # what is not priced is a hint
                 plan = take(way, market, said)
                 assert plan.stages
                 if "budget_usd" in way.changes:
@@ -154,5 +154,5 @@ def test_too_little_of_both_names_both():
 def test_no_instance_at_all():
     with pytest.raises(RefusedError) as caught:
         a_plan(a_market([an_offer("ml.m5.large", limit=0)]))
-    assert caught.value.code == "no_instance"
+    assert caught.value.code == "quota"
     assert [a.kind for a in caught.value.alternatives] == ["quota"]

@@ -110,3 +110,21 @@ def test_the_token_of_a_gateway_is_shown_to_nobody():
 def test_buckets_carry_the_prefix():
     settings = Settings(prefix="team")
     assert (settings.datasets_bucket, settings.models_bucket) == ("team-datasets", "team-models")
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example.test/x", "http://127.0.0.1:9/x"])
+def test_a_webhook_is_a_secret_that_no_function_is_given(url: str):
+    settings = Settings.from_env({"LLMOPS_NOTIFY_WEBHOOK": url})
+    assert settings.notify_channels == ("webhook",)
+    assert url not in f"{settings!r}{settings.to_env()}"
+    assert Settings.from_env(settings.to_env()).notify_channels == ("webhook",)
+    assert Settings.from_env({}).notify_channels == ()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hooks.example.test/secret", "ftp://x/secret", "secret", "https://u:secret@x/"]
+)
+def test_a_webhook_elsewhere_must_be_https_and_is_not_repeated(url: str):
+    with pytest.raises(RequestError, match="LLMOPS_NOTIFY_WEBHOOK") as refused:
+        Settings.from_env({"LLMOPS_NOTIFY_WEBHOOK": url})
+    assert "secret" not in refused.value.message.replace("secret_value", "")

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from mlops.aws.gateway import target_request
 from mlops.errors import RequestError
-from mlops.tools import TOOLS, PlanInput, RemoteTool, ToolSpec, arguments_model
+from mlops.tool_spec import RemoteTool, ToolSpec, arguments_model
+from mlops.tools import TOOLS, PlanInput
 
 NAMES = {
     "check_sagemaker_quotas",
@@ -22,6 +23,7 @@ NAMES = {
     "describe_training_job",
     "stop_training_job",
     "get_costs",
+    "get_training_report",
     "request_quota_increase",
 }
 SPECS = list(TOOLS.values())

@@ -33,6 +33,11 @@ def test_an_empty_chat_offers_three_beginnings_and_names_its_model(draw: Draw) -
     assert at.query_params["c"] == "session-1"
 
 
+def test_what_is_wrong_with_the_model_is_said(draw: Draw, bench: FakeWorkbench) -> None:
+    bench.note = "m is an old model: AWS ends it on 2026-12-31."
+    assert "an old model" in words(draw("chat"))
+
+
 def test_a_suggestion_becomes_a_plan_that_waits(draw: Draw, bench: FakeWorkbench) -> None:
     at = draw("chat")
     at.button(key="suggest-0").click().run()
@@ -93,7 +98,7 @@ def test_a_refusal_is_shown_with_its_priced_ways_out(draw: Draw, bench: FakeWork
     bench.ask("train", "s")
     at = draw("chat", c="s")
     assert "Which dataset shall I train on?" in words(at)
-    assert "Use the dataset cier · $0.02" in words(at)
+    assert "A. Use the dataset cier ($0.02)" in words(at)
 
 
 def test_a_failed_action_says_why_and_stays(draw: Draw, bench: FakeWorkbench) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlops.errors import FaultError
+from mlops.tools import TeamCosts
 from tests.fake_workbench import FakeWorkbench
 
 Draw = Callable[..., AppTest]
@@ -50,3 +52,18 @@ def test_words_are_no_amount(draw: Draw) -> None:
 def test_a_fault_is_shown_in_words(draw: Draw, bench: FakeWorkbench) -> None:
     bench.failure = FaultError("unreachable", "The back end does not answer.")
     assert any("does not answer" in e.value for e in draw("costs").error)
+
+
+def test_a_team_and_the_volumes_are_shown(
+    draw: Draw, bench: FakeWorkbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    month = bench.costs()
+    team = TeamCosts(
+        name="[n]lp", limit_usd="20.00", spent_usd="3.00", reserved_usd="1.00", left_usd="16.00"
+    )
+    shown = month.model_copy(update={"team": team, "storage_usd": "0.0013"})
+    monkeypatch.setattr(bench, "costs", lambda: shown)
+    at = draw("costs")
+    assert [m.value for m in at.metric][4:] == ["$3.00", "$1.00", "$16.00", "$20.00"]
+    assert any(s.value.startswith("Team") and "[n]" not in s.value for s in at.subheader)
+    assert any("0013" in c.value for c in at.caption)

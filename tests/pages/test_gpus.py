@@ -37,7 +37,7 @@ def test_only_what_is_free(draw: Draw) -> None:
 
 def test_filters_that_leave_nothing_say_so(draw: Draw, bench: FakeWorkbench) -> None:
     found = bench.gpus().model_copy(update={"offers": (), "cheapest_gpu": None, "cheapest": None})
-    bench.gpus = lambda: found
+    bench.gpus = lambda *_, **__: found
     at = draw("gpus")
     assert "No instance type passes these filters." in at.info[0].value
     assert at.metric[0].value == "none"

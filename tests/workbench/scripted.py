@@ -72,6 +72,9 @@ class ScriptedBench:
         self._told = 0
         self._now: list[tuple[EventKind, dict[str, Any]]] = []
 
+    def model_note(self) -> str:
+        return ""
+
     def new_session(self) -> str:
         return SESSION
 

@@ -16,7 +16,7 @@ import workbench
 from mlops.datasets import Metadata, prepare
 from mlops.errors import RequestError
 from mlops.ledger import Entry, EntryKind
-from mlops.tools import CostsOutput
+from mlops.tools import CostsOutput, TeamCosts
 from tests.factories import NOW, a_job, a_plan
 from workbench.cli import app
 
@@ -54,8 +54,15 @@ class Bench:
     def jobs(self, limit: int) -> list[Any]:
         return [a_job(a_plan(), created_at=NOW)][:limit]
 
-    def costs(self) -> CostsOutput:
-        return MONTH
+    def costs(self, team: str | None = None) -> CostsOutput:
+        if team != "nlp":
+            return MONTH
+        spent = {"spent_usd": "3.00", "reserved_usd": "0.00", "left_usd": "17.00"}
+        of_team = TeamCosts(name="nlp", limit_usd="20.00", **spent)
+        return MONTH.model_copy(update={"team": of_team})
+
+    def retry(self, name: str) -> Any:
+        return a_job(a_plan(), attempt=2, created_at=NOW)
 
     def ledger(self) -> list[Entry]:
         return [
@@ -72,10 +79,10 @@ class Bench:
     def verify_ledger(self) -> list[str]:
         return ["plan#1: 3 micro-USD over its limit"]
 
-    def gpus(self) -> Any:
+    def gpus(self, *_: Any) -> Any:
         raise ZeroDivisionError("division by zero")
 
-    def set_monthly_limit(self, usd: str) -> Any:
+    def set_monthly_limit(self, usd: str, team: str | None = None) -> Any:
         raise RequestError("bad_amount", f"{usd!r} is not an amount of money.")
 
 
@@ -252,3 +259,18 @@ def test_the_embedded_aws_is_started_looked_at_and_emptied(monkeypatch: Any, tmp
     assert stack.running
     assert runner.invoke(app, ["local", "reset", "--yes"]).exit_code == 0
     assert not stack.running
+
+
+def test_a_teams_limit_is_shown(llmops: Any):
+    out = llmops("budget", "show", "--team", "nlp").stdout
+    assert "nlp" in out and "$20.00" in out and "$17.00" in out
+
+
+def test_a_team_without_a_limit_is_told_how_to_get_one(llmops: Any):
+    result = llmops("budget", "show", "--team", "cv")
+    assert result.exit_code == 2
+    assert "has no monthly limit" in result.stderr
+
+
+def test_a_failed_job_is_tried_again(llmops: Any):
+    assert "-a2" in llmops("jobs", "retry", "llmops-cier-1-s1-a1").stdout

@@ -51,3 +51,12 @@ def test_a_score_that_was_not_measured_is_said_so():
 def test_rejections_are_data():
     plan = a_plan()
     assert all(isinstance(r, Rejection) and r.code and r.why for r in plan.rejections)
+
+
+def test_the_volume_is_a_part_of_the_price_line():
+    plan = a_plan()
+    stage = plan.stages[0].model_copy(
+        update={"storage_usd_per_hour": "0.00625", "storage_source": "upper bound: x"}
+    )
+    text = "\n".join(lines.of_plan(plan.model_copy(update={"stages": (stage,)})))
+    assert "$0.115/h + $0.00625/h, an upper bound, for its volume" in text

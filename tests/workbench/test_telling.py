@@ -104,7 +104,7 @@ def test_an_error_event_sets_the_exit_code_and_goes_to_stderr(monkeypatch: Any):
     script = [(EventKind.ERROR, REFUSAL.as_data()), DONE]
     result = run(ScriptedBench(script), monkeypatch, "ask", "x")
     assert result.exit_code == 3
-    assert result.stderr == "A budget of $0.0001 is too small.\n  - Raise it ($0.02)\n"
+    assert result.stderr == "A budget of $0.0001 is too small.\n  A. Raise it ($0.02)\n"
     again = run(ScriptedBench(script), monkeypatch, "ask", "x", "--json")
     assert (again.exit_code, kinds(again.stdout), again.stderr) == (3, ["error"], "")
 
@@ -176,6 +176,13 @@ def test_the_offline_planner_is_named_where_its_words_are_read(monkeypatch: Any)
     claude = ScriptedBench([ANSWER, DONE])
     claude.settings = SimpleNamespace(bedrock_model_id="anthropic.claude")
     assert named not in run(claude, monkeypatch, "ask", "x").stdout
+
+
+def test_what_is_wrong_with_the_model_is_said_at_the_end(monkeypatch: Any):
+    bench = ScriptedBench([ANSWER, DONE])
+    bench.model_note = lambda: "m is an old model: AWS ends it on 2026-12-31."
+    assert "an old model" in run(bench, monkeypatch, "ask", "x").stdout.splitlines()[-1]
+    assert "old model" not in run(bench, monkeypatch, "ask", "x", "--json").stdout
 
 
 def test_text_of_data_reaches_the_terminal_as_text(monkeypatch: Any):

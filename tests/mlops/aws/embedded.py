@@ -124,7 +124,8 @@ class FakeSageMaker:
         with self._lock:
             if TrainingJobName not in self.jobs:
                 raise client_error("ValidationException", "Requested resource not found.")
-            return dict(self.jobs[TrainingJobName])
+            arn = f"arn:aws:sagemaker:us-east-1:000000000000:training-job/{TrainingJobName}"
+            return {**self.jobs[TrainingJobName], "TrainingJobArn": arn}
 
     def stop_training_job(self, TrainingJobName: str) -> dict[str, Any]:
         with self._lock:
@@ -133,6 +134,9 @@ class FakeSageMaker:
                 raise client_error("ValidationException", "The request was rejected.")
             job |= {"TrainingJobStatus": "Stopping", "SecondaryStatus": "Stopping"}
         return {}
+
+    def list_tags(self, ResourceArn: str) -> dict[str, Any]:
+        return {"Tags": self.jobs[ResourceArn.rpartition("/")[2]].get("Tags", [])}
 
     def get_paginator(self, operation: str) -> "FakeSageMaker":
         assert operation == "list_training_jobs"

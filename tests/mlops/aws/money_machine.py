@@ -1,5 +1,6 @@
 """Money under any history, as hypothesis rules: two people of one team, their plans, launches, queues,
-model calls, ends, stops, late and repeated events, processes that die or are overtaken, clock jumps."""
+model calls, ends, stops, retries, changed limits, late and repeated events, processes that die or are
+overtaken, clock jumps."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,24 +18,31 @@ from mlops.aws.follow import follow
 from mlops.aws.jobs import Jobs
 from mlops.aws.launch import launch
 from mlops.aws.ledger import Ledger
+from mlops.aws.limits import Limits
 from mlops.aws.plans import Plans
 from mlops.aws.queue import start_queued
 from mlops.aws.repair import repair
+from mlops.aws.retries import retry
 from mlops.aws.tables import LEDGER
 from mlops.aws.tokens import hold_tokens, release_tokens, settle_tokens
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.errors import OpsError
 from mlops.events import EventKind, verify
-from mlops.job import JobState
-from mlops.ledger import disagreements, person_scope
+from mlops.job import Job, JobState
+from mlops.ledger import EntryKind, Totals, disagreements, person_scope, plan_scope
+from mlops.money import parse_usd
 from mlops.plan import Plan
+from mlops.prices import price_file
 from mlops.settings import Settings
-from tests.factories import a_plan, an_asker
+from mlops.volumes import has_volume, volume_price, with_volume
+from tests.factories import NOW, QUOTAS, a_market, a_plan, an_asker, an_offer
 from tests.mlops.aws.embedded import Clock, FakeSageMaker
 from tests.mlops.aws.in_process import Dynamo, Killed, connect
 
 MODEL = "global.anthropic.claude-sonnet-4-6"
 PEOPLE = ("ada", "bob")
+VOLUME = volume_price("us-east-1", NOW, None)
+PRICES = {name: with_volume(price, VOLUME) for name, price in price_file().items()}
 MANY = st.integers(0, 100)
 WHO = st.sampled_from(PEOPLE)
 # None: nothing goes wrong; n: the process is killed at its n-th write.
@@ -110,7 +118,8 @@ class Money(RuleBasedStateMachine):
     def approve(self, who: str, budget: str, hours: int | None, later: int | None) -> None:
         number = next(self.taken)
         asker = an_asker(person=who, session_id=who, turn=f"t{number}", now=self.clock())
-        plan = a_plan(asker=asker, dataset=f"d{number}", budget_usd=budget, target=0.85)
+        market = a_market(an_offer(name, price=PRICES[name]) for name in QUOTAS)
+        plan = a_plan(market, asker, dataset=f"d{number}", budget_usd=budget, target=0.85)
         plans, now, queue = Plans(self.aws[who]), self.clock(), None
         if hours is not None:
             after = None if later is None else now + timedelta(hours=later)
@@ -130,9 +139,11 @@ class Money(RuleBasedStateMachine):
 
     def _overtake(self, other: int) -> None:
         try:
-            if other % 3 == 0:
+            if other % 4 == 0:
                 repair(self.aws["ada"], self.clock)
-            elif other % 3 == 1 and self.sagemaker.jobs:
+            elif other % 4 == 3 and self.sagemaker.jobs:
+                self._retry(other)
+            elif other % 4 == 1 and self.sagemaker.jobs:
                 names = self.job_names()
                 follow(self.aws["ada"], names[other % len(names)], self.clock)
             else:
@@ -140,6 +151,47 @@ class Money(RuleBasedStateMachine):
                 launch(self.aws[plan.person], plan.plan_id, 1, self.clock())
         except OpsError:
             pass
+
+    @precondition(lambda self: self.sagemaker.jobs)
+    @rule(which=MANY, killed=KILLED, overtaken=OVERTAKEN, other=MANY, times=st.integers(1, 2))
+    def retry(
+        self, which: int, killed: int | None, overtaken: int | None, other: int, times: int
+    ) -> None:
+        """Of any job, ended or not, once or twice, perhaps overtaken."""
+        for _ in range(times):
+            if overtaken is not None:
+                self.dynamo.overtake(overtaken, lambda: self._overtake(other))
+            self.attempt(killed, self._retry, which)
+
+    @precondition(lambda self: self.sagemaker.active())
+    @rule(which=MANY, seconds=st.integers(0, 600), killed=KILLED, full=st.booleans())
+    def fail_and_retry(self, which: int, seconds: int, killed: int | None, full: bool) -> None:
+        """The failed stage is tried again while its plan goes on, perhaps with no quota for it."""
+        names = self.job_names(running=True)
+        name = names[which % len(names)]
+        self.sagemaker.end(name, seconds, "Failed")
+        self.clock.advance(91)
+        self.attempt(None, follow, self.aws["ada"], name, self.clock)
+        limits = self.sagemaker.limits
+        if full:
+            self.sagemaker.limits = dict.fromkeys(QUOTAS, 0)
+        self.attempt(killed, self._retry, self.job_names().index(name))
+        self.sagemaker.limits = limits
+
+    def _retry(self, which: int) -> None:
+        names = self.job_names()
+        job = Jobs(self.aws["ada"]).get(names[which % len(names)])
+        plan = Plans(self.aws["ada"]).get(job.plan_id)
+        retry(self.aws[job.person], plan, job.job_name, self.clock)
+
+    @rule(who=WHO, cents=st.integers(0, 300), team=st.booleans())
+    def set_limit(self, who: str, cents: int, team: bool) -> None:
+        """A person's or the team's, from this month on; refused below what is taken."""
+        limits, micro = Limits(self.aws[who]), cents * 10_000
+        if team:
+            self.attempt(None, limits.set_team, "nlp", micro, self.clock())
+        else:
+            self.attempt(None, limits.set_person, who, micro, self.clock())
 
     @rule(plan_id=HOSTILE_PLANS, stage=HOSTILE_NUMBERS, attempt=HOSTILE_NUMBERS, which=MANY)
     def be_hostile(self, plan_id: str, stage: int, attempt: int, which: int) -> None:
@@ -238,6 +290,13 @@ class Money(RuleBasedStateMachine):
             key = {"scope": scope, "entry": "TOTAL"}
             item = self.dynamo.get_item(TableName=LEDGER, Key=key)["Item"]
             assert item["left"] == totals.left_micro >= 0
+            self._check_approved_sum(totals)
+
+    def _check_approved_sum(self, totals: Totals) -> None:
+        """However often stages are tried again, a run takes no more than was approved for it."""
+        for plan in self.plans:
+            if totals.scope == plan_scope(plan.plan_id):
+                assert totals.spent_micro + totals.reserved_micro <= plan.ceiling_micro
 
     def teardown(self) -> None:
         """Everything ends and the watchdog goes round: nothing leaks, each run is reported once."""
@@ -266,6 +325,16 @@ class Money(RuleBasedStateMachine):
         found = [ledger.totals(scope) for scope in rows]
         return [(t.scope, t.reserved_micro) for t in found if t is not None]
 
+    def _check_storage(self, plan: Plan, job: Job) -> None:
+        """The volume has a booking of its own, on types that have one, in the job's bill."""
+        ledger, scope = Ledger(self.aws["ada"]), plan_scope(plan.plan_id)
+        settled = ledger.find(scope, EntryKind.SETTLE, job.job_name)
+        volume = ledger.find(scope, EntryKind.STORAGE, job.job_name)
+        assert settled is not None
+        storage = volume.spent_micro if volume else 0
+        assert settled.spent_micro + storage == parse_usd(job.cost_usd or "0")
+        assert (storage > 0) == (bool(job.billed_seconds) and has_volume(job.instance_type))
+
     def _check_end(self, plan: Plan) -> None:
         approval = Plans(self.aws["ada"]).approval(plan.plan_id)
         assert approval is not None and approval.status is ApprovalStatus.USED
@@ -273,6 +342,8 @@ class Money(RuleBasedStateMachine):
         assert verify(log) is None
         ran = Jobs(self.aws["ada"]).of_plan(plan.plan_id)
         assert all(job.settled for job in ran)
+        for job in ran:
+            self._check_storage(plan, job)
         kinds = (EventKind.REPORT, EventKind.ERROR)
         ends = [e.kind for e in log if e.turn == plan.turn and e.kind in kinds]
         failed = all(job.state is JobState.FAILED for job in ran)

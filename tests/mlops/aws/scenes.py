@@ -2,9 +2,9 @@
 
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
-from mlops.aws.launch import scopes
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
+from mlops.aws.reservations import scopes
 from mlops.events import Event, EventKind, verify
 from mlops.job import job_name
 from mlops.ledger import Totals, disagreements

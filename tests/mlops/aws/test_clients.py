@@ -13,40 +13,10 @@ from mlops.aws.clients import (
     translate,
     translated,
 )
-from mlops.errors import FaultError, OpsError, RefusedError, RequestError
+from mlops.errors import FaultError, RequestError
 from tests.mlops.aws.embedded import Embedded, client_error
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-
-
-@pytest.mark.parametrize(
-    ("code", "cls", "ours"),
-    [
-        ("ResourceLimitExceeded", RefusedError, "quota"),
-        ("CapacityError", RefusedError, "no_capacity"),
-        ("AccessDenied", RefusedError, "access_denied"),
-        ("AccessDeniedException", RefusedError, "access_denied"),
-        ("UnrecognizedClientException", RefusedError, "access_denied"),
-        ("ExpiredTokenException", RefusedError, "access_denied"),
-        ("ValidationException", RequestError, "invalid_request"),
-        ("ResourceNotFound", RequestError, "not_found"),
-        ("ResourceNotFoundException", RequestError, "not_found"),
-        ("NoSuchKey", RequestError, "not_found"),
-        ("NoSuchBucket", RequestError, "not_found"),
-        ("ThrottlingException", FaultError, "throttled"),
-        ("ProvisionedThroughputExceededException", FaultError, "throttled"),
-        ("SomethingNew", FaultError, "aws_error"),
-    ],
-)
-def test_every_expected_code_is_mapped(code: str, cls: type[OpsError], ours: str):
-    error = translate(client_error(code, "Their words."))
-    assert (type(error), error.code) == (cls, ours)
-    assert "Their words." in error.message
-
-
-def test_a_full_quota_says_what_else_there_is():
-    kinds = [a.kind for a in translate(client_error("ResourceLimitExceeded")).alternatives]
-    assert kinds == ["wait", "instance", "quota"]
 
 
 def test_no_connection_is_a_fault_that_may_pass():
@@ -101,3 +71,18 @@ def test_prices_are_asked_where_they_are_told(server: Embedded):
     aws = server.connect(region="eu-central-1")
     assert aws.client("pricing").meta.region_name == "us-east-1"
     assert aws.client("s3").meta.region_name == "eu-central-1"
+
+
+def test_the_model_may_be_in_another_region(server: Embedded):
+    aws = server.connect(bedrock_region="eu-west-1")
+    regions = [
+        aws.client(name).meta.region_name for name in ("bedrock", "bedrock-runtime", "lambda")
+    ]
+    assert regions == ["eu-west-1", "eu-west-1", "us-east-1"]
+
+
+def test_who_pays_for_each_attempt_makes_each_attempt(server: Embedded):
+    """A model call that botocore repeats would be paid twice and booked once."""
+    config = server.connect().client("bedrock-runtime").meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert server.connect().client("sagemaker").meta.config.retries["mode"] == "standard"

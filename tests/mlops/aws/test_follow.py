@@ -81,8 +81,10 @@ def test_a_score_that_meets_the_target_ends_the_plan(
         "target": "PASS",
     }
     assert closed(aws, plan)
-    [cost_event] = logged(aws, clock, EventKind.COST)
-    assert cost_event.data["spent_usd"] == made.total_cost_usd
+    settled, closing = (e.data for e in logged(aws, clock, EventKind.COST))
+    assert (settled["entry"], closing["entry"]) == ("settle", "close")
+    assert settled["amount_usd"] == settled["spent_usd"] == made.total_cost_usd
+    assert closing["spent_usd"] == made.total_cost_usd
 
 
 def test_a_score_that_misses_climbs_to_the_next_stage_and_then_reports(
@@ -122,7 +124,8 @@ def test_the_same_event_three_times_at_once(
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda side: follow(side, name_of(plan, stage), clock), sides))  # noqa: B023
     assert len(logged(sides[0], clock, EventKind.REPORT)) == 1
-    assert len(logged(sides[0], clock, EventKind.COST)) == 1
+    entries = [e.data["entry"] for e in logged(sides[0], clock, EventKind.COST)]
+    assert sorted(entries) == ["close", *["settle"] * len(sagemaker.creations)]
     rates = (s.usd_per_hour for s in plan.stages[: len(sagemaker.creations)])
     own, _ = books(sides[0], plan)
     assert own.spent_micro == sum(cost_of_seconds(100, parse_usd(rate)) for rate in rates)

@@ -10,9 +10,10 @@ from botocore.exceptions import EndpointConnectionError
 from mlops.approvals import ApprovalStatus
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import launch, release
+from mlops.aws.launch import launch
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
+from mlops.aws.reservations import release
 from mlops.aws.tables import PLANS
 from mlops.errors import FaultError, OpsError, RefusedError, RequestError
 from mlops.ledger import person_scope

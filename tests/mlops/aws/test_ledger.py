@@ -238,3 +238,30 @@ def test_after_any_history_totals_are_the_sum_of_entries(
     assert disagreements(totals, ledger.entries(scope)) == []
     assert left(ledger, scope) >= 0
     assert totals.reserved_micro == sum(held.values())
+
+
+def test_a_scopes_entries_are_booked_together_and_move_its_totals_once(ledger: Ledger):
+    for scope in (SCOPE, MONTH):
+        ledger.open_scope(scope, parse_usd("10"))
+    ledger.book([reserve("j", "1", scope) for scope in (SCOPE, MONTH)])
+    bill = [
+        made
+        for scope in (SCOPE, MONTH)
+        for made in (
+            entry(EntryKind.SETTLE, "j", usd="0.40", held_usd="-1", scope=scope),
+            entry(EntryKind.STORAGE, "j", usd="0.02", scope=scope),
+        )
+    ]
+    assert ledger.book(bill)
+    assert not ledger.book(bill)
+    for scope in (SCOPE, MONTH):
+        assert left(ledger, scope) == parse_usd("9.58")
+        assert len(ledger.entries(scope)) == 3
+
+
+def test_entries_of_which_one_was_booked_before_are_not_booked(ledger: Ledger):
+    ledger.open_scope(SCOPE, parse_usd("10"))
+    settled = entry(EntryKind.SETTLE, "j", usd="0.40")
+    ledger.book([settled])
+    assert not ledger.book([entry(EntryKind.STORAGE, "j", usd="0.02"), settled])
+    assert left(ledger) == parse_usd("9.60")

@@ -13,7 +13,8 @@ from mlops.events import EventKind
 from mlops.ledger import EntryKind, plan_scope, team_scope
 from mlops.money import parse_usd
 from mlops.prices import ec2_prices, price_file
-from tests.factories import NOW, a_plan
+from mlops.volumes import volume_price, with_volume
+from tests.factories import NOW, a_market, a_plan, an_offer
 from tests.mlops.aws.embedded import Clock, Embedded, FakeSageMaker
 from tests.mlops.aws.scenes import approved, books, logged, name_of
 
@@ -92,3 +93,26 @@ def test_a_teams_month_is_booked_and_checked_too(
     assert totals is not None and totals.reserved_micro == plan.ceiling_micro
     assert totals.limit_micro == parse_usd("20")
     assert verify(aws, clock()) == []
+
+
+def test_a_volume_is_reserved_with_its_stage_and_settled_beside_it(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker
+):
+    """An hour of ml.m5.large at $0.115 and of 30 GiB at $0.14 a month of 28 days."""
+    price = with_volume(price_file()["ml.m5.large"], volume_price("us-east-1", NOW, 180))
+    market = a_market([an_offer("ml.m5.large", price=price)])
+    plan = approved(aws, clock, a_plan(market, budget_usd="10.00"))
+    job = launch(aws, plan.plan_id, 1, clock()).job
+    sagemaker.end(job.job_name, seconds=3600, metrics=GOOD)
+    for _ in range(2):
+        follow(aws, job.job_name, clock)
+    for totals in books(aws, plan):
+        entries = {e.kind: e.spent_micro for e in Ledger(aws).entries(totals.scope)}
+        assert entries[EntryKind.SETTLE] == 115_000
+        assert entries[EntryKind.STORAGE] == 6_250
+        assert (totals.spent_micro, totals.reserved_micro) == (121_250, 0)
+    [report] = logged(aws, clock, EventKind.REPORT)
+    assert report.data["total_cost_usd"] == "0.12125"
+    [stage] = report.data["stages"]
+    assert (stage["cost_usd"], stage["storage_usd"]) == ("0.12125", "0.00625")
+    assert report.data["verdicts"][0]["measured"] == "$0.1213"

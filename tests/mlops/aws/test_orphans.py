@@ -2,20 +2,31 @@
 
 import pytest
 
+from mlops.aws.books import verify
 from mlops.aws.clients import Aws
-from mlops.aws.launch import launch
+from mlops.aws.launch import PLAN_TAG, launch
+from mlops.aws.ledger import Ledger
+from mlops.aws.limits import Limits
 from mlops.aws.orphans import OPERATIONS, stop_orphans
+from mlops.aws.plans import Plans
 from mlops.aws.repair import repair
 from mlops.events import EventKind
-from tests.mlops.aws.embedded import Clock, FakeSageMaker
+from mlops.ledger import EntryKind, person_scope, team_scope, unattributed_scope
+from tests.factories import NOW
+from tests.mlops.aws.embedded import Clock, Embedded, FakeSageMaker
 from tests.mlops.aws.scenes import approved, logged, name_of
 
 ORPHAN = "llmops-cier-0123456789ab-s1-a1"
 
 
-def start(sagemaker: FakeSageMaker, name: str) -> None:
+def start(sagemaker: FakeSageMaker, name: str, plan_id: str | None = None) -> None:
     config = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
-    sagemaker.create_training_job(TrainingJobName=name, ResourceConfig=config)
+    tags = [{"Key": PLAN_TAG, "Value": plan_id}] if plan_id else []
+    sagemaker.create_training_job(TrainingJobName=name, ResourceConfig=config, Tags=tags)
+
+
+def booked(aws: Aws, scope: str) -> list[tuple[EntryKind, int]]:
+    return [(e.kind, e.spent_micro) for e in Ledger(aws).entries(scope) if e.key == ORPHAN]
 
 
 def test_an_orphan_is_stopped_once_and_told(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
@@ -44,3 +55,48 @@ def test_our_own_jobs_are_none(aws: Aws, clock: Clock, sagemaker: FakeSageMaker)
     start(sagemaker, name_of(half))
     clock.advance(301)
     assert stop_orphans(aws, clock) == ()
+
+
+def test_the_bill_of_an_orphan_is_booked_once_when_it_has_ended(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker
+):
+    start(sagemaker, ORPHAN)
+    clock.advance(301)
+    assert repair(aws, clock).orphans_booked == ()
+    sagemaker.end(ORPHAN, 3600, "Stopped")
+    assert repair(aws, clock).orphans_booked == (ORPHAN,)
+    assert repair(aws, clock).orphans_booked == ()
+    # An hour of the type and of its volume.
+    assert booked(aws, unattributed_scope(NOW)) == [(EntryKind.ADJUST, 115_000 + 6_250)]
+    assert verify(aws, clock()) == []
+    told = logged(aws, clock, EventKind.THINKING, OPERATIONS)
+    assert [e.data["repair"] for e in told] == ["orphan_stopped", "orphan_booked"]
+
+
+def test_a_plan_that_its_tag_names_says_whose_it_is(
+    embedded: Embedded, clock: Clock, sagemaker: FakeSageMaker
+):
+    aws = embedded.connect(sagemaker, team="nlp", team_monthly_limit_usd="20")
+    plan = approved(aws, clock)
+    Plans(aws).close(plan.plan_id)
+    start(sagemaker, ORPHAN, plan.plan_id)
+    clock.advance(301)
+    repair(aws, clock)
+    sagemaker.end(ORPHAN, 3600, "Stopped")
+    repair(aws, clock)
+    for scope in (person_scope("ada", NOW), team_scope("nlp", NOW)):
+        assert booked(aws, scope) == [(EntryKind.ADJUST, 121_250)]
+    assert verify(aws, clock()) == []
+
+
+def test_a_bill_counts_whatever_is_left(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
+    plan = approved(aws, clock)
+    Plans(aws).close(plan.plan_id)
+    Limits(aws).set_person("ada", 0, clock())
+    start(sagemaker, ORPHAN, plan.plan_id)
+    clock.advance(301)
+    repair(aws, clock)
+    sagemaker.end(ORPHAN, 3600, "Stopped")
+    repair(aws, clock)
+    assert booked(aws, person_scope("ada", NOW)) == [(EntryKind.ADJUST, 121_250)]
+    assert "over its limit" in verify(aws, clock())[0]

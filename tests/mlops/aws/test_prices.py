@@ -59,7 +59,18 @@ def test_without_an_answer_the_dated_file_is_all_there_is(
         raise client_error("AccessDeniedException")
 
     monkeypatch.setattr(aws.client("pricing"), "get_products", refuse)
-    assert Prices(aws).all(NOW) == price_file()
+    without_volumes = {
+        name: price.model_copy(update={"volume_micro": 0, "volume_source": ""})
+        for name, price in Prices(aws).all(NOW).items()
+    }
+    assert without_volumes == price_file()
+
+
+def test_types_without_storage_of_their_own_come_with_a_volume(embedded: Embedded):
+    prices = Prices(embedded.connect()).all(NOW)
+    assert prices["ml.g4dn.xlarge"].running_micro == prices["ml.g4dn.xlarge"].usd_per_hour_micro
+    # 30 GiB at $0.14 a month: 0.625 cents an hour of the shortest month.
+    assert prices["ml.m5.large"].running_micro == 115_000 + 6_250
 
 
 def test_another_region_does_not_borrow_prices(embedded: Embedded):

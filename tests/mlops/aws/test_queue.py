@@ -1,20 +1,22 @@
 """Launches that wait for quota: started when it is free, oldest first, given up with a clear word."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mlops.approvals import ApprovalStatus, Queue
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
+from mlops.aws.launch import Launched
 from mlops.aws.plans import Plans
-from mlops.aws.queue import queue_plan, start_queued
+from mlops.aws.queue import cancel, launch_or_wait, queue_plan, start_queued, waiting
 from mlops.aws.repair import repair
-from mlops.errors import RequestError
+from mlops.errors import RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.plan import Plan
 from tests.factories import a_plan
-from tests.mlops.aws.embedded import Clock, FakeSageMaker
+from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
 from tests.mlops.aws.scenes import logged, name_of, reserved
 
 HOUR = timedelta(hours=1)
@@ -77,3 +79,84 @@ def test_a_queue_that_ends_before_it_begins_is_no_queue(aws: Aws, clock: Clock):
     plan = a_plan()
     with pytest.raises(RequestError, match="before it begins"):
         queue_plan(aws, plan, clock, clock() + 2 * HOUR, clock() + HOUR)
+
+
+def wished(aws: Aws, clock: Clock, **said: Any) -> Plan:
+    """A plan whose sentence asked to wait, with a person's plain yes."""
+    plan = a_plan(budget_usd="1.00", **said)
+    Plans(aws).save(plan)
+    Plans(aws).approve(plan, "ada", clock())
+    return plan
+
+
+def statuses(aws: Aws, clock: Clock) -> list[str]:
+    return [event.data["status"] for event in logged(aws, clock, EventKind.APPROVAL)]
+
+
+def test_a_plain_yes_to_a_plan_that_may_wait_queues_it(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker
+):
+    sagemaker.limits["ml.m5.large"] = 0
+    plan = wished(aws, clock, queue=True, max_wait_minutes=120)
+    answer = launch_or_wait(aws, plan, clock)
+    assert answer == Queue(until=clock() + 2 * HOUR)
+    assert launch_or_wait(aws, plan, clock) == answer
+    assert statuses(aws, clock) == ["queued"]
+    assert reserved(aws, plan) == plan.ceiling_micro
+    [waits] = waiting(aws, "ada")
+    assert (waits.plan_id, waits.instance_type) == (plan.plan_id, "ml.m5.large")
+    sagemaker.limits["ml.m5.large"] = 1
+    assert start_queued(aws, clock) == ((plan.plan_id,), ())
+    assert waiting(aws, "ada") == ()
+
+
+def test_a_plan_that_may_wait_starts_at_once_when_there_is_room(aws: Aws, clock: Clock):
+    plan = wished(aws, clock, queue=True)
+    answer = launch_or_wait(aws, plan, clock)
+    assert isinstance(answer, Launched) and answer.job.plan_id == plan.plan_id
+    assert statuses(aws, clock) == []
+
+
+def test_a_plan_for_later_starts_at_its_time(aws: Aws, clock: Clock):
+    start = clock() + HOUR
+    plan = wished(aws, clock, start_at=start.isoformat())
+    answer = launch_or_wait(aws, plan, clock)
+    assert answer == Queue(not_before=start, until=start + 24 * HOUR)
+    assert start_queued(aws, clock) == ((), ())
+    clock.advance(3601)
+    assert start_queued(aws, clock) == ((plan.plan_id,), ())
+
+
+def test_a_plan_that_waits_can_be_cancelled_and_its_money_comes_back(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker
+):
+    sagemaker.limits["ml.m5.large"] = 0
+    plan = wished(aws, clock, queue=True)
+    launch_or_wait(aws, plan, clock)
+    assert cancel(aws, plan, clock) == plan.ceiling_micro
+    assert reserved(aws, plan) == 0
+    assert statuses(aws, clock) == ["queued", "cancelled"]
+    sagemaker.limits["ml.m5.large"] = 1
+    assert start_queued(aws, clock) == ((), ())
+    assert repair(aws, clock).undone == ()
+    with pytest.raises(RefusedError, match="does not wait"):
+        cancel(aws, plan, clock)
+    with pytest.raises(RefusedError, match="declined"):
+        launch_or_wait(aws, plan, clock)
+
+
+def test_what_has_started_is_not_cancelled(aws: Aws, clock: Clock):
+    plan = wished(aws, clock, queue=True)
+    launch_or_wait(aws, plan, clock)
+    with pytest.raises(RefusedError, match="has started"):
+        cancel(aws, plan, clock)
+    assert reserved(aws, plan) == plan.ceiling_micro
+
+
+def test_another_refusal_is_no_reason_to_wait(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
+    plan = wished(aws, clock, queue=True)
+    sagemaker.error_before = client_error("AccessDeniedException")
+    with pytest.raises(RefusedError):
+        launch_or_wait(aws, plan, clock)
+    assert reserved(aws, plan) == 0
+    assert waiting(aws, "ada") == ()

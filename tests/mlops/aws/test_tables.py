@@ -21,7 +21,7 @@ def test_only_keys_are_declared():
 
 def test_names_and_indexes_are_the_promised_ones():
     names = {spec["TableName"] for spec in SPECS}
-    parts = ("sessions", "events", "jobs", "ledger", "datasets", "plans", "checkpoints")
+    parts = ("sessions", "events", "jobs", "ledger", "datasets", "plans", "checkpoints", "notices")
     assert names == {f"llmops-{part}" for part in parts}
     assert set(TTL_ATTRIBUTES) <= names
     [jobs] = [spec for spec in SPECS if spec["TableName"] == JOBS]

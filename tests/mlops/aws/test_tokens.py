@@ -117,7 +117,7 @@ def test_an_unpriced_model_is_a_refusal(embedded: Embedded):
     with pytest.raises(RefusedError) as caught:
         hold_tokens(aws, "s1", "t1#1", 1, 1, NOW)
     assert caught.value.code == "price_unknown"
-    assert rate_of(SONNET).source
+    assert rate_of(embedded.connect(bedrock_model_id=SONNET).settings).source
 
 
 def test_the_planner_costs_nothing_and_books_nothing(aws: Aws):
@@ -136,7 +136,7 @@ def test_a_turn_pays_for_its_own_calls_only(priced: Aws):
 
 
 def test_what_is_kept_aside_covers_a_long_conversation(priced: Aws):
-    assert allowance(priced) == 60_000 * 3 + 4_000 * 15
+    assert allowance(priced) == 100_000 * 3 + 4_000 * 15
 
 
 def test_a_plans_tokens_are_those_of_its_turn(priced: Aws):

@@ -1,0 +1,34 @@
+"""What a payload may say."""
+
+from typing import Any
+
+import pytest
+
+from agent.runtime_frames import read_payload
+from mlops.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        [],
+        None,
+        "prompt",
+        {"prompt": ""},
+        {"prompt": 7},
+        {"prompt": "x" * 20_001},
+        {"prompt": "\ud800"},
+        {"prompt": "Hello!", "approve": "plan-1"},
+        {"prompt": "Hello!", "budget": 100},
+        {"prompt": "Hello!", "session": "../../etc"},
+        {"prompt": "Hello!", "session": "s" * 65},
+        {"resume": {"after_seq": -1}, "session": "s"},
+        {"resume": {"after_seq": "1"}, "session": "s"},
+        {"resume": 3, "session": "s"},
+    ],
+)
+def test_payloads_that_are_refused(payload: Any):
+    with pytest.raises(RequestError) as raised:
+        read_payload(payload, "s")
+    assert raised.value.code == "bad_payload"
