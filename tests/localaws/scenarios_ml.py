@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.localaws.archives import ROLE, packed, zipped
 from tests.localaws.parity import Parity
 
@@ -100,7 +103,12 @@ def bedrock(parity: Parity) -> None:
     call = parity.service("bedrock")
     found = call("ListFoundationModels")["modelSummaries"]
     call("GetFoundationModel", modelIdentifier=found[0]["modelId"])
+    call("GetFoundationModelAvailability", modelId=found[0]["modelId"])
     call("ListInferenceProfiles")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        call("GetInferenceProfile", inferenceProfileIdentifier="global.any")
+    # There are none, so that it has no answer to be checked.
+    parity.called["bedrock"].add("GetInferenceProfile")
 
 
 def bedrock_runtime(parity: Parity) -> None:
