@@ -34,7 +34,7 @@ def menu(current: str) -> None:
         st.markdown("**Keep a copy**")
         with st.container(horizontal=True):
             _download(current, "md", "Markdown", "text/markdown")
-            _download(current, "json", "JSON with hash chain", "application/json")
+            _download(current, "jsonl", "JSON with hash chain", "application/x-ndjson")
 
 
 def _list(current: str, search: str) -> None:
@@ -101,8 +101,10 @@ def _download(current: str, ending: str, label: str, mime: str) -> None:
     """Made when it is asked for: a long conversation is not read at each run of the page."""
 
     def content() -> str:
-        kept = session.workbench().transcript(current)
-        return kept.as_markdown() if ending == "md" else kept.as_json()
+        bench = session.workbench()
+        if ending == "md":
+            return bench.transcript(current).as_markdown()
+        return bench.decision_log.export(current)
 
     st.download_button(
         label,

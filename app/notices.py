@@ -21,6 +21,7 @@ _ICONS = {
     NoticeKind.TEST: "notifications",
 }
 _HEARD = "notices-heard"
+_OPENED = "notices-opened"
 
 
 def draw(chat: Any) -> None:
@@ -38,7 +39,9 @@ def _inbox(chat: Any) -> None:
     _toast_new(unread)
     label = f"Inbox · {len(unread)} new" if unread else "Inbox"
     icon = ":material/notifications_unread:" if unread else ":material/notifications:"
-    with st.popover(label, icon=icon, width="stretch", key="inbox"):
+    # Under a new key it is drawn anew, and closed: what was opened from it must not stay covered.
+    key = f"inbox-{st.session_state.get(_OPENED, 0)}"
+    with st.popover(label, icon=icon, width="stretch", key=key):
         if not found:
             st.caption("Nothing yet: plans that wait for you, reports and warnings come here.")
             return
@@ -57,9 +60,12 @@ def _draw(chat: Any, stored: Stored, number: int) -> None:
         st.caption("  \n".join(escape(line) for line in notice.text.split("\n")))
         sent = ", ".join(f"{channel} {how}" for channel, how in stored.deliveries.items())
         st.caption(escape(f"{notice.at:%Y-%m-%d %H:%M} UTC{' · ' + sent if sent else ''}"))
-        if notice.session_id:
-            query = {"c": notice.session_id}
-            st.page_link(chat, label="Open", icon=":material/arrow_forward:", query_params=query)
+        if notice.session_id and st.button(
+            "Open", key=f"open-{number}", icon=":material/arrow_forward:", type="tertiary"
+        ):
+            session.attempt(lambda: session.workbench().inbox.mark_read(notice))
+            st.session_state[_OPENED] = st.session_state.get(_OPENED, 0) + 1
+            st.switch_page(chat, query_params={"c": notice.session_id})
 
 
 def _toast_new(unread: list[Notice]) -> None:

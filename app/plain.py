@@ -4,9 +4,9 @@ No markup, link, image or formula of theirs survives: what they wrote is data.
 """
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal
 
-from mlops.money import parse_usd
+from mlops.money import parse_usd, show_usd
 from workbench.markdown import escape
 from workbench.tables import plain
 
@@ -30,11 +30,8 @@ def prose(text: str) -> str:
 
 
 def at_most(usd: str) -> str:
-    """A ceiling for people: "$0.0194", never shown smaller than it is."""
-    micro = parse_usd(usd)
-    digits = Decimal("0.01") if micro >= 1_000_000 or micro % 10_000 == 0 else Decimal("0.0001")
-    amount = Decimal(micro).scaleb(-6).quantize(digits, ROUND_CEILING)
-    return f"${amount:,f}"
+    """A ceiling for people: "$0.0194", never shown smaller than it is, the same as in words."""
+    return show_usd(parse_usd(usd))
 
 
 def at_least(usd: str) -> str:

@@ -62,7 +62,7 @@ def _stage(stage: Stage, count: int, waits: dict[str, str]) -> None:
     spot = ", spot" if stage.spot else ""
     where = f"{what_runs(stage)}{spot}"
     st.markdown(f"{of}**{escape(where)}** · {escape(price(stage))}")
-    bound = f" ({stage.bound_by} binds)" if stage.bound_by else ""
+    bound = f" ({BINDING.get(stage.bound_by, stage.bound_by)} binds)" if stage.bound_by else ""
     lines = (
         f"Estimate (p50–p90): {seconds(estimate.p50_seconds)} – {seconds(estimate.p90_seconds)}, "
         f"{at_most(estimate.p50_usd)} – {at_most(estimate.p90_usd)}; {estimate.basis}.",
@@ -127,7 +127,9 @@ def _decision(card: PlanCard, read_only: bool) -> None:
     plan = card.plan
     if card.status == "approved":
         by = f" by {escape(card.by)}" if card.by else ""
-        st.markdown(f":green-badge[:material/check: Approved{by}, up to \\${plan.ceiling_usd}]")
+        st.markdown(
+            f":green-badge[:material/check: Approved{by}, up to \\{at_most(plan.ceiling_usd)}]"
+        )
     elif card.status == "queued":
         _queued(card, read_only)
     elif card.status == "cancelled":
@@ -143,7 +145,9 @@ def _decision(card: PlanCard, read_only: bool) -> None:
 def _queued(card: PlanCard, read_only: bool) -> None:
     """Approved, and waiting for its time or for quota."""
     plan = card.plan
-    st.markdown(f":blue-badge[:material/hourglass_top: Queued, up to \\${plan.ceiling_usd}]")
+    st.markdown(
+        f":blue-badge[:material/hourglass_top: Queued, up to \\{at_most(plan.ceiling_usd)}]"
+    )
     st.caption(escape(f"{card.note} Waiting does not count as training time."))
     if not read_only:
         key = f"cancel-{plan.plan_id}"

@@ -101,7 +101,7 @@ def what_runs(stage: Stage | StageResult | Job) -> str:
 def progress(step: WorkflowStep) -> tuple[float, str]:
     """How far a request is (0–1), and its step in words."""
     if step is WorkflowStep.ERROR:
-        return 1.0, "Stopped by an error"
+        return 0.0, "Not done: see what was said"
     number = STEPS.index(step)
     share = number / (len(STEPS) - 1)
     return share, f"{step.replace('_', ' ').capitalize()} · step {number + 1} of {len(STEPS)}"

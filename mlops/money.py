@@ -9,7 +9,7 @@ from mlops.errors import RequestError
 
 MICRO_PER_USD = 1_000_000
 MICRO_PER_CENT = 10_000
-_SHOWN = Decimal("0.0001")
+_CENTS, _SHOWN = Decimal("0.01"), Decimal("0.0001")
 SECONDS_PER_HOUR = 3600
 
 # The default context would round to 28 digits before anything can be rounded up.
@@ -40,14 +40,14 @@ def to_usd(micro: int) -> str:
 
 
 def show_usd(micro: int) -> str:
-    """For people, rounded up: "$10.00", "$0.5155"; amounts under one cent keep all their digits."""
+    """For people, rounded up: "$10.01", "$0.5155"; amounts under one cent keep all their digits."""
     sign = "-" if micro < 0 else ""
     size = abs(micro)
-    if size % MICRO_PER_CENT == 0:
-        return f"{sign}${Decimal(size).scaleb(-6):,.2f}"
-    if size < MICRO_PER_CENT:
+    if size % MICRO_PER_CENT and size < MICRO_PER_CENT:
         return f"{sign}${to_usd(size)}"
-    return f"{sign}${Decimal(size).scaleb(-6).quantize(_SHOWN, ROUND_CEILING):,f}"
+    in_cents = size % MICRO_PER_CENT == 0 or size >= MICRO_PER_USD
+    digits = _CENTS if in_cents else _SHOWN
+    return f"{sign}${Decimal(size).scaleb(-6).quantize(digits, ROUND_CEILING):,f}"
 
 
 def cost_of_seconds(seconds: int, usd_per_hour_micro: int, instances: int = 1) -> int:

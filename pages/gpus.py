@@ -10,16 +10,16 @@ from workbench import frames
 
 COLUMNS = (
     "Type",
+    "USD per hour",
+    "Free",
+    "Note",
     "GPU",
     "GPUs",
     "GPU GiB",
-    "USD per hour",
-    "Free",
     "In use",
     "Free spot",
     "In use spot",
     "Waits",
-    "Note",
     "As of",
     "Confidence",
     "vCPU",
@@ -95,14 +95,22 @@ def _note(offer: OfferRow, found: QuotasOutput) -> str:
 
 def _side_by_side(offers: tuple[OfferRow, ...], own: str) -> None:
     st.subheader("Regions side by side", anchor=False)
-    chosen = st.multiselect("Regions", REGIONS, key="regions", placeholder="Choose some")
+    others = [region for region in REGIONS if region != own]
+    chosen = st.multiselect(
+        f"Beside {own}", others, key="regions", placeholder="Choose other regions"
+    )
     if not chosen:
         return
+    regions = (own, *chosen)
     with st.spinner("Asking each region …"):
-        found = session.read(lambda: session.workbench().gpus(regions=chosen))
+        found = session.read(lambda: session.workbench().gpus(regions=regions))
+    priced = {offer.region for offer in found.regions if offer.usd_per_hour is not None}
+    for silent in (region for region in chosen if region not in priced):
+        st.info(f"No price in {silent} is known here.", icon=":material/help:")
+    known = [region for region in regions if region in priced]
     names = [offer.instance_type for offer in offers]
-    frame = frames.regions_frame(found, chosen, names)
-    table(frame, "regions_table", "Regions", ("Type", *chosen), ("Type",), absent="unknown")
+    frame = frames.regions_frame(found, known, names)
+    table(frame, "regions_table", "Regions", ("Type", *known), ("Type",), absent="unknown")
     st.caption(
         f"List price per hour, and how many are free; ★ costs least. Data and jobs of this back end "
         f"are in {escape(own)}: elsewhere nothing is started."

@@ -34,6 +34,11 @@ class FakeInbox:
             raise self.failure
         return self.stored[:limit]
 
+    def mark_read(self, notice: Notice) -> None:
+        self.stored = [
+            s.model_copy(update={"read_at": NOW}) if s.notice == notice else s for s in self.stored
+        ]
+
     def mark_all_read(self) -> int:
         self.stored = [stored.model_copy(update={"read_at": NOW}) for stored in self.stored]
         return len(self.stored)

@@ -136,7 +136,7 @@ def _figure(title: str, x: str, y: str, theme: Theme) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         height=_HEIGHT,
         margin={"l": 56, "r": 12, "t": 40, "b": 40},
-        legend={"orientation": "h", "y": -0.25},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         hovermode="x unified",
         uirevision="keep",
     )

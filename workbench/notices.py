@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from mlops.aws.clients import Aws, translated
 from mlops.aws.notices import Notices, Stored
 from mlops.aws.notify import own_channels, send
+from mlops.aws.plans import Plans
 from mlops.notices import Notice, NoticeKind, person_inbox, team_inbox
 
 SHOWN = 50
@@ -33,11 +34,18 @@ class Inbox:
 
     @translated()
     def latest(self, limit: int = SHOWN) -> list[Stored]:
-        """Newest first."""
+        """Newest first; a plan that was decided meanwhile waits no longer, and counts as read."""
         settings = self._aws.settings
         inboxes = [person_inbox(settings.person)]
         inboxes += [team_inbox(settings.team)] if settings.team else []
-        return self._notices.latest(inboxes, limit)
+        found = self._notices.latest(inboxes, limit)
+        decided = Plans(self._aws).decided([plan_id for s in found if (plan_id := _waits(s))])
+        return [self._as_read(s) if _waits(s) in decided else s for s in found]
+
+    @translated()
+    def mark_read(self, notice: Notice) -> None:
+        """Harmless to repeat."""
+        self._notices.mark_read(notice, self._clock())
 
     @translated()
     def mark_all_read(self) -> int:
@@ -62,3 +70,15 @@ class Inbox:
             Trial(channel=channel, problem=send(self._aws, channel, notice))
             for channel in own_channels(self._aws)
         ]
+
+    def _as_read(self, stored: Stored) -> Stored:
+        now = self._clock()
+        self._notices.mark_read(stored.notice, now)
+        return stored.model_copy(update={"read_at": now})
+
+
+def _waits(stored: Stored) -> str | None:
+    """The plan that an unread notice says is waiting."""
+    notice = stored.notice
+    unread = stored.read_at is None and notice.kind is NoticeKind.APPROVAL
+    return notice.plan_id if unread else None

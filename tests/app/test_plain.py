@@ -90,7 +90,7 @@ def test_a_paragraph_after_a_list_does_not_join_its_last_item() -> None:
         ("10", "$10.00"),
         ("10.001", "$10.01"),
         ("1500", "$1,500.00"),
-        ("0.000001", "$0.0001"),
+        ("0.000001", "$0.000001"),
     ],
 )
 def test_a_ceiling_is_never_shown_smaller_than_it_is(usd: str, shown: str) -> None:

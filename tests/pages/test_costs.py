@@ -21,7 +21,7 @@ def test_an_unused_month_says_so(draw: Draw) -> None:
 def test_sums_and_bookings_are_those_of_the_ledger(draw: Draw, bench: FakeWorkbench) -> None:
     bench.with_bookings()
     at = draw("costs")
-    assert [m.value for m in at.metric] == ["$0.0021", "$0.70", "$49.29", "$50.00"]
+    assert [m.value for m in at.metric] == ["$0.002012", "$0.70", "$49.29", "$50.00"]
     assert at.dataframe[0].value["Booking"].tolist() == ["reserve", "settle", "reserve", "tokens"]
 
 

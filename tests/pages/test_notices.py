@@ -47,3 +47,11 @@ def test_words_of_others_stay_words(draw: Draw, bench: FakeWorkbench) -> None:
 def test_a_fault_hides_the_inbox_and_nothing_else(draw: Draw, bench: FakeWorkbench) -> None:
     bench.inbox.failure = FaultError("unreachable", "No.")
     assert draw("costs").title[0].value
+
+
+def test_opening_a_notice_reads_it_alone_and_goes_there(draw: Draw, bench: FakeWorkbench) -> None:
+    bench.inbox.add(NoticeKind.APPROVAL, "A plan waits for your approval", "plan-1", "s1")
+    bench.inbox.add(NoticeKind.FINISHED, "Training on cier has finished", "PASS: target", "s2")
+    at = draw("costs")
+    next(b for b in at.sidebar.button if b.label == "Open").click().run()
+    assert [stored.read_at is None for stored in bench.inbox.stored] == [False, True]
