@@ -2,8 +2,8 @@
 
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
-from mlops.aws.queue import waiting
 from mlops.aws.serve import now, tool
+from mlops.aws.waiting import waiting
 from mlops.tools import DescribeInput, DescribeOutput
 
 _LATEST = 10

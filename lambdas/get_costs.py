@@ -16,7 +16,7 @@ def costs(aws: Aws, wanted: CostsInput) -> CostsOutput:
     totals = limits.month_of_person(wanted.person, moment)
     booked = Ledger(aws).entries(totals.scope)
     storage = sum(entry.spent_micro for entry in booked if entry.kind is EntryKind.STORAGE)
-    team = wanted.team or limits.limited_team()
+    team = wanted.team or limits.team_of(wanted.person)
     return CostsOutput(
         month=f"{moment:%Y-%m}",
         limit_usd=to_usd(totals.limit_micro),
@@ -30,7 +30,7 @@ def costs(aws: Aws, wanted: CostsInput) -> CostsOutput:
 
 
 def _of_team(limits: Limits, team: str, moment: datetime) -> TeamCosts | None:
-    """None for a team without a limit: nothing is booked for it."""
+    """None for a team without a limit: nothing is held against it."""
     if limits.of_team(team) is None:
         return None
     totals = limits.month_of_team(team, moment)

@@ -1,7 +1,7 @@
 """Tool: starts the first stage of an approved plan, or once more one of its stages that failed. What
 a model says changes nothing here."""
 
-from mlops.approvals import Queue, queue_words
+from mlops.approvals import Queue
 from mlops.aws.clients import Aws
 from mlops.aws.crowd import with_ways_out
 from mlops.aws.events import EventLog
@@ -11,6 +11,7 @@ from mlops.aws.plans import Plans
 from mlops.aws.queue import launch_or_wait
 from mlops.aws.retries import retry
 from mlops.aws.serve import now, tool
+from mlops.aws.waiting import waiting_words
 from mlops.errors import RefusedError
 from mlops.money import to_cents
 from mlops.plan import Plan
@@ -29,7 +30,7 @@ def start(aws: Aws, wanted: LaunchInput) -> LaunchOutput:
     else:
         launched = _launch(aws, plan)
         if isinstance(launched, Queue):
-            words = queue_words(launched, plan.stages[0].instance_type, plan.constraints.timezone)
+            words = waiting_words(aws, plan, launched, now())
             cancel = f"To cancel it: llmops jobs stop {plan.plan_id}."
             return LaunchOutput(queue=launched, message=f"{words} {cancel}")
         announce(EventLog(aws, now), launched.job)

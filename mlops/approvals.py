@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from mlops.clock import shown
-from mlops.constraints import Constraints
-from mlops.errors import Alternative, RefusedError
+from mlops.constraints import LONGEST_AHEAD, Constraints
+from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.money import parse_usd, show_usd
 
 
@@ -29,7 +30,11 @@ class Queue(BaseModel):
 
 
 class Approval(BaseModel):
-    """A person's word for one plan and one sum; `team` is booked as well when it has a limit."""
+    """A person's word for one plan and one sum; `team` is booked as well.
+
+    `booked_at` is when its money was reserved: that month pays for the whole run. `replaced_by` is
+    the plan with the new terms for which this one was declined, empty until it is made.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +45,12 @@ class Approval(BaseModel):
     status: ApprovalStatus
     team: str | None = None
     queue: Queue | None = None
+    booked_at: datetime | None = None
+    replaced_by: str | None = None
+
+    def sealed(self) -> dict[str, Any]:
+        """What an APPROVAL event keeps of it."""
+        return self.model_dump(mode="json", include={"by", "at", "team", "queue"})
 
 
 QUEUE_LASTS = timedelta(days=1)
@@ -56,7 +67,21 @@ def wish(constraints: Constraints, now: datetime) -> Queue | None:
     lasts = _ON_TIME if constraints.queue is False else QUEUE_LASTS
     if constraints.max_wait_minutes is not None:
         lasts = timedelta(minutes=constraints.max_wait_minutes)
-    return Queue(not_before=start, until=max(now, start or now) + lasts)
+    until = max(now, start or now) + lasts
+    return queue_of(start, min(until, now + LONGEST_AHEAD), now)
+
+
+def queue_of(not_before: datetime | None, until: datetime | None, now: datetime) -> Queue:
+    """A day long unless said otherwise; RequestError when it would end before it begins, or lies
+    too far ahead for a price to be promised."""
+    begins, farthest = max(now, not_before or now), now + LONGEST_AHEAD
+    ends = until or min(begins + QUEUE_LASTS, farthest)
+    if max(begins, ends) > farthest:
+        message = f"A plan waits {LONGEST_AHEAD.days} days at most, until {shown(farthest, None)}."
+        raise RequestError("bad_time", message)
+    if ends <= begins:
+        raise RequestError("bad_time", "The queue would end before it begins.")
+    return Queue(not_before=not_before, until=ends)
 
 
 def queue_words(queue: Queue, instance_type: str, timezone: str | None) -> str:
@@ -68,13 +93,22 @@ def queue_words(queue: Queue, instance_type: str, timezone: str | None) -> str:
     return f"It starts at {begins}, or as soon after it as quota is free, until {until}."
 
 
+def why_declined(approval: Approval | None) -> str:
+    """By a person's no, or because its terms were changed."""
+    if approval is None or approval.replaced_by is None:
+        return "This plan was declined."
+    if not approval.replaced_by:
+        return "The terms of this plan were changed; it runs no more."
+    return f"This plan was replaced by {approval.replaced_by}, which has the new terms."
+
+
 def require(approval: Approval | None, plan_id: str, ceiling_micro: int) -> Approval:
     """RefusedError unless this very plan is approved for at least this ceiling."""
     approve = Alternative(kind="approve", message=f"Approve it: llmops approve {plan_id}")
     if approval is None or approval.plan_id != plan_id:
         raise RefusedError("not_approved", "This plan was not approved by a person.", (approve,))
     if approval.status is ApprovalStatus.DECLINED:
-        raise RefusedError("not_approved", "This plan was declined.", (approve,))
+        raise RefusedError("not_approved", why_declined(approval), (approve,))
     if approval.status is ApprovalStatus.USED:
         raise RefusedError(
             "approval_used",

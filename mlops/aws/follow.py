@@ -18,6 +18,7 @@ from mlops.aws.ledger import Ledger
 from mlops.aws.notify import warn_of_budget
 from mlops.aws.plans import Plans
 from mlops.aws.reservations import extended, release, scopes
+from mlops.aws.stops import is_stopped_before, stop_latecomer
 from mlops.aws.tokens import tokens_spent
 from mlops.errors import Alternative, JobFailedError, OpsError, RefusedError
 from mlops.events import EventKind
@@ -41,7 +42,7 @@ def follow(aws: Aws, job_name: str, clock: Clock) -> Job | None:
     if not job.state.is_final:
         if job != before:
             log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job))
-        return stop_when_out_of_reach(aws, job, clock)
+        return stop_latecomer(aws, stop_when_out_of_reach(aws, job, clock))
     ended = f"ended#{job.job_name}"
     log.append(job.session_id, job.turn, EventKind.JOB, _job_data(job), once=ended)
     plans = Plans(aws)
@@ -109,6 +110,7 @@ def _carry_on(
     move = next_move(plan, jobs)
     if move.stage is not None:
         try:
+            _require_wanted(aws, plan, move.stage)
             started = launch(aws, plan.plan_id, move.stage, clock(), owner=owner).job
         except OpsError as error:
             if error.code in PASSING:
@@ -116,8 +118,15 @@ def _carry_on(
             _tell_refusal(log, plan, move.stage, error)
         else:
             announce(log, started)
+            stop_latecomer(aws, started)
             return
     _finish(aws, plan, approval, jobs, log, clock())
+
+
+def _require_wanted(aws: Aws, plan: Plan, stage: int) -> None:
+    if is_stopped_before(aws, plan, stage):
+        message = f"You stopped the run: stage {stage} was not started."
+        raise RefusedError("run_stopped", message)
 
 
 def _attempts(aws: Aws, plan: Plan, log: EventLog, clock: Clock, owner: str) -> list[Job] | None:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws, error_code, translate, translated
 from mlops.aws.tables import BY_PERSON, BY_PLAN, JOBS, OPEN
-from mlops.errors import RefusedError, RequestError
+from mlops.errors import NotYoursError, RequestError
 from mlops.job import Job, Observation, change
 
 _PAGE = 100
@@ -45,15 +45,15 @@ class Jobs:
         """RequestError when there is no such job."""
         job = self.find(job_name)
         if job is None:
-            shown = job_name[:_MAX_NAME_CHARS]
-            raise RequestError("unknown_job", f"There is no training job {shown!r}.")
+            raise _unknown(job_name)
         return job
 
     def of(self, person: str, job_name: str) -> Job:
-        """RefusedError when the job is somebody else's."""
+        """NotYoursError when the job is somebody else's."""
         job = self.get(job_name)
         if job.person != person:
-            raise RefusedError("not_yours", "This training job belongs to somebody else.")
+            message = "This training job belongs to somebody else."
+            raise NotYoursError(message, _unknown(job_name))
         return job
 
     def save(self, before: Job, after: Job) -> bool:
@@ -172,6 +172,18 @@ class Jobs:
         }
 
 
+def if_settled(job_name: str) -> dict[str, Any]:
+    """For a transaction: it fails when this job is recorded and not settled."""
+    return {
+        "ConditionCheck": {
+            "TableName": JOBS,
+            "Key": {"job_name": job_name},
+            "ConditionExpression": "attribute_not_exists(job_name) OR contains(body, :settled)",
+            "ExpressionAttributeValues": {":settled": '"settled":true'},
+        }
+    }
+
+
 def _read(answer: dict[str, Any]) -> Observation:
     artifacts = answer.get("ModelArtifacts", {})
     return Observation(
@@ -191,3 +203,8 @@ def _read(answer: dict[str, Any]) -> Observation:
 
 def _utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC) if moment else None
+
+
+def _unknown(job_name: str) -> RequestError:
+    shown = job_name[:_MAX_NAME_CHARS]
+    return RequestError("unknown_job", f"There is no training job {shown!r}.")

@@ -13,6 +13,7 @@ from mlops.aws.clients import Aws, error_code, is_uncertain, translate
 from mlops.aws.jobs import Jobs
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
+from mlops.aws.renewal import require_price
 from mlops.aws.reservations import cut_back, extend, release, reserve, scopes, was_cut_back
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
 from mlops.job import Job, JobState, job_name
@@ -55,18 +56,29 @@ def launch(
     stage = _stage(plan, stage_number)
     if owner is not None:
         return _launch(aws, plan, stage, now, attempt)
-    name = job_name(plan_id, plan.dataset.name, stage.number, attempt)
+    mine = take_move(aws, plan, stage_number, now, attempt)
+    if isinstance(mine, Launched):
+        return mine
+    try:
+        return _launch(aws, plan, stage, now, attempt)
+    finally:
+        Plans(aws).unclaim(plan_id, mine)
+
+
+def take_move(
+    aws: Aws, plan: Plan, stage_number: int, now: datetime, attempt: int = 1
+) -> Launched | str:
+    """The owner who has claimed the plan's move now and has to `unclaim` it, or the job that an
+    earlier launch started. Whoever has the move is waited for a little."""
+    name = job_name(plan.plan_id, plan.dataset.name, stage_number, attempt)
     mine = uuid.uuid4().hex
     for _ in range(_LOOKS):
         earlier = Jobs(aws).find(name)
         if earlier is not None:
             return Launched(earlier, again=True)
-        require(Plans(aws).approval(plan_id), plan_id, plan.ceiling_micro)
-        if Plans(aws).claim(plan_id, mine, now):
-            try:
-                return _launch(aws, plan, stage, now, attempt)
-            finally:
-                Plans(aws).unclaim(plan_id, mine)
+        require(Plans(aws).approval(plan.plan_id), plan.plan_id, plan.ceiling_micro)
+        if Plans(aws).claim(plan.plan_id, mine, now):
+            return mine
         _pause(_LOOK_SECONDS)
     wait = Alternative(kind="wait", message="Look at your jobs again in two minutes")
     raise RefusedError("plan_busy", "Somebody else is launching this plan right now.", (wait,))
@@ -81,10 +93,11 @@ def _launch(aws: Aws, plan: Plan, stage: Stage, now: datetime, attempt: int) -> 
         return Launched(earlier, again=True)
     approval = require(Plans(aws).approval(plan_id), plan_id, plan.ceiling_micro)
     _require_missed(aws, plan, stage, attempt)
+    require_price(aws, plan, stage, name, now)
     if attempt > 1:
         stage = extend(aws, plan, approval, stage, name, now)
     elif stage.number == 1:
-        reserve(aws, plan, approval, now)
+        approval = reserve(aws, plan, approval, now)
     _require_reserved(aws, plan, approval, stage)
     again = _create(aws, plan, approval, stage, name, now, extended=attempt > 1)
     return Launched(jobs.add(_record(plan, stage, name, now, attempt)), again)
@@ -147,16 +160,24 @@ def _create(
         if error_code(error) == "ResourceInUse" or Jobs(aws).observe(name) is not None:
             return True
         ours = _explain(error, stage)
+        first = stage.number == 1 and not extended and approval.queue is None
         if ours.code in PASSING:
             # What was reserved stays for whoever tries again; else the watchdog gives it back.
+            if first:
+                ours.alternatives = (_approve_again(plan), *ours.alternatives)
             raise ours from error
         if extended:
             cut_back(aws, plan, approval, name, now)
-        elif stage.number == 1 and approval.queue is None:
+        elif first:
             release(aws, plan, approval, now)
             Plans(aws).close(plan.plan_id)
         raise ours from error
     return False
+
+
+def _approve_again(plan: Plan) -> Alternative:
+    message = f"Approve it again within two minutes: llmops approve {plan.plan_id}"
+    return Alternative(kind="approve", message=message, cost_usd=plan.ceiling_usd)
 
 
 def _explain(error: ClientError, stage: Stage) -> OpsError:

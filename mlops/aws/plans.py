@@ -1,19 +1,20 @@
 """Plans and their approvals in DynamoDB; a plan stays `open` until its run is reported or undone."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.approvals import Approval, ApprovalStatus, Queue, wish
-from mlops.aws.clients import Aws, error_code, translate
+from mlops.approvals import Approval, ApprovalStatus, Queue, why_declined, wish
+from mlops.aws.clients import Aws, Item, error_code, translate
 from mlops.aws.limits import Limits
 from mlops.aws.tables import OPEN, PLANS
-from mlops.errors import Alternative, RefusedError, RequestError
+from mlops.errors import Alternative, NotYoursError, RefusedError, RequestError
 from mlops.plan import Plan
 
 _MAX_ID_CHARS = 100
-_PLAN, _APPROVAL = "PLAN", "APPROVAL"
+_PLAN, _APPROVAL, _RULE = "PLAN", "APPROVAL", "RULE"
 # Longer than a Lambda may run: whoever held a move this long has died.
 MOVE_LEASE = timedelta(seconds=90)
 _AGAIN = (Alternative(kind="retry", message="Ask again for a new plan"),)
@@ -39,27 +40,35 @@ class Plans:
     def get(self, plan_id: str) -> Plan:
         """RequestError when there is no such plan."""
         if not 0 < len(plan_id) <= _MAX_ID_CHARS:
-            raise RequestError("unknown_plan", f"There is no plan {plan_id[:_MAX_ID_CHARS]!r}.")
+            raise _unknown(plan_id)
         answer = self._db.get_item(
             TableName=PLANS, Key={"plan_id": plan_id, "part": _PLAN}, ConsistentRead=True
         )
         if "Item" not in answer:
-            raise RequestError("unknown_plan", f"There is no plan {plan_id!r}.")
+            raise _unknown(plan_id)
         return Plan.model_validate_json(answer["Item"]["body"])
 
     def of(self, person: str, plan_id: str) -> Plan:
-        """RefusedError when the plan was made for somebody else."""
+        """NotYoursError when the plan was made for somebody else."""
         plan = self.get(plan_id)
         if plan.person != person:
-            raise RefusedError("not_yours", "This plan was made for somebody else.")
+            raise NotYoursError("This plan was made for somebody else.", _unknown(plan_id))
         return plan
 
     def approval(self, plan_id: str) -> Approval | None:
         answer = self._db.get_item(
             TableName=PLANS, Key={"plan_id": plan_id, "part": _APPROVAL}, ConsistentRead=True
         )
-        item = answer.get("Item")
-        return Approval.model_validate_json(item["body"]) if item else None
+        return _read(answer["Item"]) if "Item" in answer else None
+
+    def decided(self, plan_ids: Sequence[str]) -> set[str]:
+        """Those of at most 100 plans that a person has said yes or no to; one request."""
+        if not plan_ids:
+            return set()
+        keys = [{"plan_id": name, "part": _APPROVAL} for name in dict.fromkeys(plan_ids)]
+        wanted = {PLANS: {"Keys": keys, "ProjectionExpression": "plan_id"}}
+        answer = self._db.batch_get_item(RequestItems=wanted)
+        return {item["plan_id"] for item in answer["Responses"].get(PLANS, ())}
 
     def approve(self, plan: Plan, by: str, now: datetime, queue: Queue | None = None) -> Approval:
         """Stores a person's yes; a repeated yes returns the first one. With `queue`, or when the
@@ -70,9 +79,37 @@ class Plans:
     def decline(self, plan: Plan, by: str, now: datetime) -> Approval:
         return self._decide(plan, by, now, ApprovalStatus.DECLINED)
 
+    def supersede(self, plan: Plan, by: str, now: datetime) -> Approval:
+        """Declines it because the person has changed its terms."""
+        return self._decide(plan, by, now, ApprovalStatus.DECLINED, replaced_by="")
+
+    def replaced(self, plan_id: str, by_plan: str) -> None:
+        """Says which plan has the new terms, once."""
+        approval = self.approval(plan_id)
+        if approval is not None and approval.replaced_by == "":
+            body = approval.model_copy(update={"replaced_by": by_plan}).model_dump_json()
+            self._write(plan_id, "SET body = :b", "attribute_exists(plan_id)", {":b": body})
+
+    def claim_turn(self, plan: Plan) -> bool:
+        """Whether this plan is the one that a standing rule may approve in its turn: the first that
+        asks is, for ever, whichever process asks."""
+        turn = {"plan_id": f"turn#{plan.session_id}#{plan.turn}", "part": _RULE}
+        try:
+            self._db.put_item(
+                TableName=PLANS,
+                Item={**turn, "approves": plan.plan_id},
+                ConditionExpression="attribute_not_exists(plan_id) OR approves = :p",
+                ExpressionAttributeValues={":p": plan.plan_id},
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise translate(error) from error
+            return False
+        return True
+
     def claim(self, plan_id: str, owner: str, now: datetime) -> bool:
         """Takes the plan's next move for a while, so that only one process decides on it."""
-        return self._lease(
+        return self._write(
             plan_id,
             "SET move_owner = :o, move_until = :until",
             "attribute_not_exists(move_until) OR move_until < :now OR move_owner = :o",
@@ -80,7 +117,7 @@ class Plans:
         )
 
     def unclaim(self, plan_id: str, owner: str) -> bool:
-        return self._lease(
+        return self._write(
             plan_id, "REMOVE move_owner, move_until", "move_owner = :o", {":o": owner}
         )
 
@@ -91,6 +128,19 @@ class Plans:
     def withdraw(self, plan_id: str) -> None:
         """A person took their yes back before anything was started."""
         self._end(plan_id, ApprovalStatus.DECLINED)
+
+    def stop_after(self, plan_id: str, stage: int) -> None:
+        """A person stopped the run: no stage after this one may start any more."""
+        exists = "attribute_exists(plan_id)"
+        self._write(plan_id, "SET last_stage = :s", exists, {":s": stage})
+
+    def last_stage(self, plan_id: str) -> int | None:
+        """After which a person stopped the run; None when nobody did."""
+        answer = self._db.get_item(
+            TableName=PLANS, Key={"plan_id": plan_id, "part": _APPROVAL}, ConsistentRead=True
+        )
+        stage = answer.get("Item", {}).get("last_stage")
+        return None if stage is None else int(stage)
 
     def _end(self, plan_id: str, status: ApprovalStatus) -> None:
         approval = self.approval(plan_id)
@@ -117,13 +167,13 @@ class Plans:
         found: list[Approval] = []
         while True:
             answer = self._db.query(**request)
-            found += [Approval.model_validate_json(item["body"]) for item in answer["Items"]]
+            found += [_read(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 return found
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def _lease(
-        self, plan_id: str, expression: str, condition: str, values: dict[str, str]
+    def _write(
+        self, plan_id: str, expression: str, condition: str, values: dict[str, Any]
     ) -> bool:
         try:
             self._db.update_item(
@@ -146,6 +196,7 @@ class Plans:
         now: datetime,
         status: ApprovalStatus,
         queue: Queue | None = None,
+        replaced_by: str | None = None,
     ) -> Approval:
         approval = Approval(
             plan_id=plan.plan_id,
@@ -153,8 +204,9 @@ class Plans:
             at=now,
             ceiling_usd=plan.ceiling_usd,
             status=status,
-            team=Limits(self._aws).limited_team(),
+            team=Limits(self._aws).team_of(plan.person),
             queue=queue,
+            replaced_by=replaced_by,
         )
         item = {
             "plan_id": plan.plan_id,
@@ -184,8 +236,29 @@ class Plans:
         if earlier is not None and earlier.status is ApprovalStatus.APPROVED:
             message = "This plan was approved already; to end it, stop its job."
             raise RefusedError("already_approved", message)
-        message = "This plan was declined; ask again for a new one."
-        raise RefusedError("not_approved", message, _AGAIN)
+        raise RefusedError("not_approved", why_declined(earlier), _AGAIN)
+
+
+def _read(item: Item) -> Approval:
+    approval = Approval.model_validate_json(item["body"])
+    if "booked_at" not in item:
+        return approval
+    booked_at = datetime.fromisoformat(item["booked_at"])
+    return approval.model_copy(update={"booked_at": booked_at})
+
+
+def booked(plan_id: str, now: datetime) -> dict[str, Any]:
+    """For the transaction that reserves: when that was, unless the run has been reported or undone."""
+    return {
+        "Update": {
+            "TableName": PLANS,
+            "Key": {"plan_id": plan_id, "part": _APPROVAL},
+            "UpdateExpression": "SET booked_at = :at",
+            "ConditionExpression": "attribute_exists(#o)",
+            "ExpressionAttributeNames": {"#o": "open"},
+            "ExpressionAttributeValues": {":at": now.isoformat()},
+        }
+    }
 
 
 def still_open(plan_id: str) -> dict[str, Any]:
@@ -198,3 +271,7 @@ def still_open(plan_id: str) -> dict[str, Any]:
             "ExpressionAttributeNames": {"#o": "open"},
         }
     }
+
+
+def _unknown(plan_id: str) -> RequestError:
+    return RequestError("unknown_plan", f"There is no plan {plan_id[:_MAX_ID_CHARS]!r}.")

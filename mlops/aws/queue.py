@@ -8,26 +8,19 @@ from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.approvals import (
-    QUEUE_LASTS,
-    Approval,
-    ApprovalStatus,
-    Queue,
-    queue_words,
-    require,
-)
+from mlops.approvals import Approval, ApprovalStatus, Queue, queue_of, require
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import Launched, launch
+from mlops.aws.launch import Launched, launch, take_move
 from mlops.aws.plans import Plans
 from mlops.aws.reservations import release
-from mlops.errors import Alternative, OpsError, RefusedError, RequestError
+from mlops.aws.waiting import waiting_words
+from mlops.errors import Alternative, OpsError, RefusedError
 from mlops.events import EventKind
 from mlops.job import job_name
 from mlops.plan import Plan
-from mlops.tools import WaitingPlan
 
 Clock = Callable[[], datetime]
 _log = logging.getLogger(__name__)
@@ -44,16 +37,13 @@ def queue_plan(
 ) -> Approval:
     """A person's yes to a plan that waits for quota; a repeated yes returns the first one.
 
-    RequestError when the queue would end before it begins, RefusedError for another's plan.
+    RequestError when the queue would end before it begins, or lies too far ahead; RefusedError for
+    another's plan.
     """
     now, by = clock(), aws.settings.person
     if plan.person != by:
         raise RefusedError("not_yours", "This plan was made for somebody else.")
-    begins = max(now, not_before or now)
-    ends = until or begins + QUEUE_LASTS
-    if ends <= begins:
-        raise RequestError("bad_time", "The queue would end before it begins.")
-    approval = Plans(aws).approve(plan, by, now, Queue(not_before=not_before, until=ends))
+    approval = Plans(aws).approve(plan, by, now, queue_of(not_before, until, now))
     if approval.queue is not None:
         _tell(aws, plan, approval, clock, "queued", approval.queue)
     return approval
@@ -62,46 +52,18 @@ def queue_plan(
 def launch_or_wait(aws: Aws, plan: Plan, clock: Clock) -> Launched | Queue:
     """Starts an approved plan; one that may wait is queued when it is not yet its time, or when
     there is no room for it. Every other refusal is raised, with nothing left reserved."""
-    plans, stage = Plans(aws), plan.stages[0].number
-    approval = plans.approval(plan.plan_id)
+    stage = plan.stages[0].number
+    approval = Plans(aws).approval(plan.plan_id)
     if approval is None or approval.queue is None:
         return launch(aws, plan.plan_id, stage, clock())
     require(approval, plan.plan_id, plan.ceiling_micro)
-    begins = approval.queue.not_before
-    if begins is not None and clock() < begins:
-        _tell(aws, plan, approval, clock, "queued", approval.queue)
-        return approval.queue
+    owner = take_move(aws, plan, stage, clock())
+    if isinstance(owner, Launched):
+        return owner
     try:
-        return launch(aws, plan.plan_id, stage, clock())
-    except RefusedError as error:
-        if error.code in _WAITS:
-            _tell(aws, plan, approval, clock, "queued", approval.queue)
-            return approval.queue
-        if error.code not in _OTHERS_AT_IT:
-            release(aws, plan, approval, clock())
-            plans.close(plan.plan_id)
-        raise
-
-
-def waiting(aws: Aws, person: str) -> tuple[WaitingPlan, ...]:
-    """A person's plans in the queue, oldest approval first."""
-    found: list[WaitingPlan] = []
-    for approval in Plans(aws).open_approvals():
-        if approval.queue is None or approval.by != person or Jobs(aws).of_plan(approval.plan_id):
-            continue
-        plan = Plans(aws).get(approval.plan_id)
-        stage, zone = plan.stages[0], plan.constraints.timezone
-        found.append(
-            WaitingPlan(
-                plan_id=plan.plan_id,
-                dataset=plan.dataset.name,
-                instance_type=stage.instance_type,
-                ceiling_usd=plan.ceiling_usd,
-                queue=approval.queue,
-                message=queue_words(approval.queue, stage.instance_type, zone),
-            )
-        )
-    return tuple(found)
+        return _launch_or_queue(aws, plan, clock, owner)
+    finally:
+        Plans(aws).unclaim(plan.plan_id, owner)
 
 
 def cancel(aws: Aws, plan: Plan, clock: Clock) -> int:
@@ -110,20 +72,19 @@ def cancel(aws: Aws, plan: Plan, clock: Clock) -> int:
     RefusedError when it does not wait, or when it is being started at this moment.
     """
     plans, owner = Plans(aws), uuid.uuid4().hex
-    approval = plans.approval(plan.plan_id)
-    if approval is None or approval.queue is None or approval.status is not _OPEN:
-        raise RefusedError("not_queued", "This plan does not wait in the queue.")
+    approval, queue = _waiting(aws, plan)
     if not plans.claim(plan.plan_id, owner, clock()):
         again = Alternative(kind="wait", message="Look at your jobs again in a minute")
         raise RefusedError("plan_busy", "This plan is being started right now.", (again,))
     try:
-        if Jobs(aws).of_plan(plan.plan_id) or _was_created(aws, plan):
+        approval, queue = _waiting(aws, plan)
+        if _has_started(aws, plan):
             raise RefusedError("already_started", "This plan has started; stop its job instead.")
         given_back = release(aws, plan, approval, clock())
         plans.withdraw(plan.plan_id)
     finally:
         plans.unclaim(plan.plan_id, owner)
-    _tell(aws, plan, approval, clock, "cancelled", approval.queue)
+    _tell(aws, plan, approval, clock, "cancelled", queue)
     return given_back
 
 
@@ -145,29 +106,76 @@ def start_queued(aws: Aws, clock: Clock) -> tuple[tuple[str, ...], tuple[str, ..
     return tuple(started), tuple(given_up)
 
 
+def _launch_or_queue(aws: Aws, plan: Plan, clock: Clock, owner: str) -> Launched | Queue:
+    """Decides on a plan that may wait, for whoever has claimed its move."""
+    plans = Plans(aws)
+    approval = require(plans.approval(plan.plan_id), plan.plan_id, plan.ceiling_micro)
+    queue = approval.queue
+    assert queue is not None
+    if _is_over(aws, plan, queue, clock()):
+        raise _give_up(aws, plan, approval, clock, _waited(queue))
+    if queue.not_before is not None and clock() < queue.not_before:
+        _tell(aws, plan, approval, clock, "queued", queue)
+        return queue
+    try:
+        return launch(aws, plan.plan_id, plan.stages[0].number, clock(), owner=owner)
+    except RefusedError as error:
+        if error.code in _WAITS:
+            _tell(aws, plan, approval, clock, "queued", queue)
+            return queue
+        if error.code not in _OTHERS_AT_IT and not _has_started(aws, plan):
+            release(aws, plan, plans.approval(plan.plan_id) or approval, clock())
+            plans.close(plan.plan_id)
+        raise
+
+
+def _waiting(aws: Aws, plan: Plan) -> tuple[Approval, Queue]:
+    approval = Plans(aws).approval(plan.plan_id)
+    if approval is None or approval.queue is None or approval.status is not _OPEN:
+        raise RefusedError("not_queued", "This plan does not wait in the queue.")
+    return approval, approval.queue
+
+
 def _advance(aws: Aws, approval: Approval, clock: Clock, full: set[str]) -> bool | None:
     """True when it was started, False when it was given up, None while it waits."""
     plans, owner = Plans(aws), uuid.uuid4().hex
-    if approval.queue is None or not plans.claim(approval.plan_id, owner, clock()):
+    if not plans.claim(approval.plan_id, owner, clock()):
         return None
-    plan, current = plans.get(approval.plan_id), plans.approval(approval.plan_id)
     try:
-        if current is None or current.status is not _OPEN:
+        plan, current = plans.get(approval.plan_id), plans.approval(approval.plan_id)
+        if current is None or current.queue is None or current.status is not _OPEN:
             return None
-        if clock() > approval.queue.until and not _was_created(aws, plan):
-            waited = f"It waited until {approval.queue.until:%Y-%m-%d %H:%M} UTC"
-            return _give_up(aws, plan, approval, clock, f"{waited} and no quota became free.")
-        if approval.queue.not_before is not None and clock() < approval.queue.not_before:
+        if _is_over(aws, plan, current.queue, clock()):
+            _give_up(aws, plan, current, clock, _waited(current.queue))
+            return False
+        if current.queue.not_before is not None and clock() < current.queue.not_before:
             return None
-        return _try_launch(aws, plan, approval, clock, full, owner)
+        return _try_launch(aws, plan, current, clock, full, owner)
     finally:
         plans.unclaim(approval.plan_id, owner)
 
 
+def _is_over(aws: Aws, plan: Plan, queue: Queue, now: datetime) -> bool:
+    """What was created in time is carried on."""
+    return now > queue.until and not _was_created(aws, plan)
+
+
+def _waited(queue: Queue) -> str:
+    return f"It waited until {queue.until:%Y-%m-%d %H:%M} UTC and no quota became free."
+
+
+def _has_started(aws: Aws, plan: Plan) -> bool:
+    """A job is recorded, or was created."""
+    return Jobs(aws).find(_first_name(plan)) is not None or _was_created(aws, plan)
+
+
 def _was_created(aws: Aws, plan: Plan) -> bool:
     """An earlier attempt got no answer, or died before it could record the job."""
-    name = job_name(plan.plan_id, plan.dataset.name, plan.stages[0].number, 1)
-    return Jobs(aws).observe(name) is not None
+    return Jobs(aws).observe(_first_name(plan)) is not None
+
+
+def _first_name(plan: Plan) -> str:
+    return job_name(plan.plan_id, plan.dataset.name, plan.stages[0].number, 1)
 
 
 def _try_launch(
@@ -183,12 +191,16 @@ def _try_launch(
         if error.code in _WAITS:
             full.add(wanted)
             return None
-        return _give_up(aws, plan, approval, clock, error.message)
+        if _has_started(aws, plan):
+            raise
+        _give_up(aws, plan, approval, clock, error.message)
+        return False
     announce(EventLog(aws, clock), job)
     return True
 
 
-def _give_up(aws: Aws, plan: Plan, approval: Approval, clock: Clock, why: str) -> bool:
+def _give_up(aws: Aws, plan: Plan, approval: Approval, clock: Clock, why: str) -> RefusedError:
+    """Gives the money back and says in the log why nothing was started."""
     release(aws, plan, approval, clock())
     error = RefusedError(
         "queue_ended",
@@ -208,7 +220,7 @@ def _give_up(aws: Aws, plan: Plan, approval: Approval, clock: Clock, why: str) -
     log = EventLog(aws, clock)
     log.append(plan.session_id, plan.turn, EventKind.ERROR, data, once, plan.person)
     Plans(aws).close(plan.plan_id)
-    return False
+    return error
 
 
 def _tell(
@@ -220,9 +232,9 @@ def _tell(
         "status": status,
         "ceiling_usd": plan.ceiling_usd,
         "budget_usd": plan.budget_usd,
-        "by": approval.by,
+        **approval.sealed(),
         "queued": queue.model_dump(mode="json"),
-        "words": queue_words(queue, plan.stages[0].instance_type, plan.constraints.timezone),
+        "words": waiting_words(aws, plan, queue, clock()),
     }
     once = f"{status}#{plan.plan_id}"
     EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.APPROVAL, data, once)

@@ -1,5 +1,5 @@
 """The watchdog's rounds: follow open jobs, stop overruns, finish or undo half-done launches, start
-queued ones, stop orphans, give back what dead model calls reserved. Each repair is told in the log."""
+queued ones, stop orphans, book model calls that died. Each repair is told in the log."""
 
 import logging
 import uuid
@@ -21,7 +21,7 @@ from mlops.aws.orphans import settle_orphans, stop_orphans
 from mlops.aws.plans import Plans
 from mlops.aws.queue import start_queued
 from mlops.aws.reservations import release, scopes
-from mlops.aws.tokens import release_stale_tokens
+from mlops.aws.tokens import settle_stale_tokens
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.errors import Alternative, FaultError, OpsError
 from mlops.events import EventKind
@@ -49,7 +49,7 @@ class Repairs(BaseModel):
     given_up: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     orphans_booked: tuple[str, ...] = ()
-    words_released: tuple[str, ...] = ()
+    words_booked: tuple[str, ...] = ()
 
 
 def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
@@ -78,7 +78,7 @@ def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
         given_up=given_up,
         orphans=_or_nothing(lambda: stop_orphans(aws, clock), ()),
         orphans_booked=_or_nothing(lambda: settle_orphans(aws, clock), ()),
-        words_released=_or_nothing(lambda: _release_words(aws, clock), ()),
+        words_booked=_or_nothing(lambda: _book_words(aws, clock), ()),
     )
 
 
@@ -91,12 +91,12 @@ def _or_nothing(work: Callable[[], Found], nothing: Found) -> Found:
         return nothing
 
 
-def _release_words(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
-    keys = release_stale_tokens(aws, clock())
+def _book_words(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
+    keys = settle_stale_tokens(aws, clock())
     for key in keys:
         session, turn = key.split("#")[:2]
-        text = "A model call died; what was reserved for it was given back."
-        _tell(EventLog(aws, clock), (session, turn), "words_released", text, key)
+        text = "A model call died; it may be billed, so the most that it can cost was booked."
+        _tell(EventLog(aws, clock), (session, turn), "words_booked", text, key)
     return keys
 
 
@@ -167,7 +167,7 @@ def _complete_or_undo(
         _tell(log, place, "launch_completed", text, plan.plan_id)
         return True
     if reserved is not None:
-        release(aws, plan, approval, clock())
+        release(aws, plan, current, clock())
     undone = FaultError(
         "launch_undone",
         "The launch died before it created a job: nothing ran, and its reservation was given back.",

@@ -10,8 +10,9 @@ from mlops.aws.follow import announce
 from mlops.aws.jobs import Jobs
 from mlops.aws.launch import Launched, launch
 from mlops.aws.plans import Plans
+from mlops.aws.renewal import ask_again
 from mlops.aws.reservations import was_cut_back
-from mlops.errors import Alternative, RefusedError, RequestError
+from mlops.errors import RefusedError, RequestError
 from mlops.job import Job, JobState, job_name
 from mlops.plan import Plan
 
@@ -27,12 +28,12 @@ def retry(aws: Aws, plan: Plan, failed_name: str, clock: Callable[[], datetime])
         raise RequestError("unknown_job", f"{failed_name} is no job of {plan.plan_id}.")
     if failed.state is JobState.COMPLETED:
         message = f"{failed_name} is completed; only what failed or was stopped is tried again."
-        raise RefusedError("not_failed", message, (_new_plan(failed),))
+        raise RefusedError("not_failed", message, (ask_again(plan, plan.ceiling_usd),))
     name, attempt = _next(aws, plan, failed)
     earlier = Jobs(aws).find(name)
     if earlier is not None:
         return Launched(earlier, again=True)
-    _require_open(aws, failed)
+    _require_open(aws, plan, failed)
     launched = launch(aws, plan.plan_id, failed.stage, clock(), attempt)
     announce(EventLog(aws, clock), launched.job)
     return launched
@@ -48,17 +49,12 @@ def _next(aws: Aws, plan: Plan, failed: Job) -> tuple[str, int]:
         attempt += 1
 
 
-def _require_open(aws: Aws, failed: Job) -> None:
+def _require_open(aws: Aws, plan: Plan, failed: Job) -> None:
     approval = Plans(aws).approval(failed.plan_id)
     if approval is None or approval.status is not ApprovalStatus.APPROVED:
         raise RefusedError(
             "approval_used",
             f"The plan of {failed.job_name} has been reported and its money given back: another "
             "run needs a new plan and your approval of it.",
-            (_new_plan(failed),),
+            (ask_again(plan, plan.ceiling_usd),),
         )
-
-
-def _new_plan(failed: Job) -> Alternative:
-    how = f'llmops plan "Train {failed.model} on {failed.dataset}"'
-    return Alternative(kind="retry", message=f"Ask for a new plan: {how}")
