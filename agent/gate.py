@@ -11,8 +11,9 @@ from agent.messages import size
 from agent.ports import Ports
 from agent.replies import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
 from agent.state import State, Update
-from mlops.approvals import require
+from mlops.approvals import Approval, require
 from mlops.constraints import Intent
+from mlops.conversation import read
 from mlops.errors import Alternative, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.money import to_cents
@@ -22,6 +23,7 @@ from mlops.tool_spec import ToolSpec
 MAX_CALLS = 30
 MAX_SAME_CALLS = 2
 STANDING_RULE = "standing rule"
+_LAUNCH = "launch_sagemaker_training"
 
 Call = dict[str, Any]
 
@@ -83,6 +85,7 @@ class Gate:
             raise RequestError("unknown_tool", f"There is no such tool. There are: {known}.")
         own = _own_arguments(spec, call["arguments"])
         _check_repeats(spec, own, seen)
+        _require_unlaunched(state, spec, own)
         if not spec.spends:
             return _Verdict(self._complete(state, spec, call, own, max_cost_cents=0))
         if spending:
@@ -129,23 +132,27 @@ class Gate:
             return True
         if not self._rule_applies(state, plan):
             return False
-        self._ports.plans.approve(plan, STANDING_RULE, self._ports.clock())
-        data = {**approval_data(plan, "approved"), "by": STANDING_RULE}
+        approval = self._ports.plans.approve(plan, STANDING_RULE, self._ports.clock())
+        data = approval_data(plan, "approved", approval)
         key = f"approved#{plan.plan_id}"
         self._ports.journal.note(state, EventKind.APPROVAL, data, key)
         return True
 
     def _rule_applies(self, state: State, plan: Plan) -> bool:
-        """The person's standing rule: launch without asking what fits the budget they stated."""
+        """The person's standing rule: launch without asking what fits the budget they stated. It
+        covers one plan of a turn: the budget was stated once."""
         return (
             self._ports.settings.launch_within_stated_budget
             and state["parsed"].get("intent") == Intent.TRAIN
             and plan.turn == state["turn"]
             and plan.budget_usd is not None
             and plan.ceiling_micro <= plan.budget_micro
+            and self._ports.plans.claim_turn(plan)
         )
 
     def _ask(self, state: State, plan: Plan) -> None:
+        if earlier := read(state["messages"]).before.plans:
+            self._ports.plans.replaced(earlier[-1]["plan_id"], plan.plan_id)
         key = f"waiting#{state['leg']}#{plan.plan_id}"
         self._ports.journal.note(state, EventKind.APPROVAL, approval_data(plan, "waiting"), key)
 
@@ -160,13 +167,15 @@ class Gate:
         return {"id": call["id"], "tool": about["tool"], "ok": False, "data": error.as_data()}
 
 
-def approval_data(plan: Plan, status: str) -> dict[str, Any]:
-    return {
+def approval_data(plan: Plan, status: str, approval: Approval | None = None) -> dict[str, Any]:
+    """Of an APPROVAL event; with what was stored, so that a replay can compare it."""
+    data = {
         "plan_id": plan.plan_id,
         "status": status,
         "ceiling_usd": plan.ceiling_usd,
         "budget_usd": plan.budget_usd,
     }
+    return data if approval is None else {**data, **approval.sealed()}
 
 
 def _own_arguments(spec: ToolSpec, arguments: Any) -> dict[str, Any]:
@@ -187,6 +196,20 @@ def _check_repeats(spec: ToolSpec, own: Mapping[str, Any], seen: dict[str, int])
         raise RequestError(
             "repeated_call", f"{spec.name} was called with the same arguments twice already."
         )
+
+
+def _require_unlaunched(state: State, spec: ToolSpec, own: Mapping[str, Any]) -> None:
+    """What a person asked for in a turn is launched once; repeating that very launch is harmless."""
+    if not spec.spends and spec.name != "plan_training":
+        return
+    for done in read(state["messages"]).outcomes:
+        launched = done.arguments.get("plan_id") if done.tool == _LAUNCH and done.ok else None
+        if launched is not None and launched != own.get("plan_id"):
+            raise RefusedError(
+                "already_launched",
+                f"{launched} was launched for this request. Say what came of it; another run needs"
+                " another request of the person.",
+            )
 
 
 def _showable(arguments: Any) -> Any:

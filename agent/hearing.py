@@ -1,6 +1,5 @@
 """A person's words in, what they mean out: code understands them before any model does, or says what is missing."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from agent import endings
@@ -11,14 +10,27 @@ from agent.gate import approval_data
 from agent.ports import Ports
 from agent.state import State, Update, anew
 from mlops import answers
+from mlops.approvals import ApprovalStatus
 from mlops.constraints import Constraints, Intent, Parsed, at_moment
-from mlops.conversation import Call, Conversation, noted, read, understand
+from mlops.conversation import (
+    Action,
+    Call,
+    Conversation,
+    assistant_message,
+    noted,
+    read,
+    understand,
+)
 from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.memory import datasets_offered
 from mlops.phrases import say
+from mlops.plan import Plan
 from mlops.version import rules_version
 from mlops.workflow import WorkflowStep
+
+# So many of the latest plans are looked at for one that nobody decided on.
+_OPEN_PLANS = 10
 
 
 class Hearing:
@@ -37,7 +49,9 @@ class Hearing:
         heard = [*before, *said]
         zone = self._ports.settings.timezone
         parsed = at_moment(understand(heard), self._ports.clock(), zone)
-        said[-1] = noted(words, parsed, heard)
+        talked = read(heard)
+        waiting = None if state["launch"] else self._waiting(talked)
+        said[-1] = noted(words, parsed, heard, waiting)
         if before is not state["messages"]:
             said = anew([*before, *said])
         parsed_json = parsed.model_dump(mode="json")
@@ -46,36 +60,79 @@ class Hearing:
             return {**update, **endings.ask_for(said, state, _launch(state["launch"]))}
         by = {"rules": rules_version(), "model": self._ports.settings.bedrock_model_id}
         self._ports.journal.step(state, WorkflowStep.PARSING, parsed=parsed_json, **by)
-        talked = read(heard)
-        if parsed.approve is not None and (plan_id := self._waiting(talked)):
-            phrase = "how_to_approve" if parsed.approve else "nothing_runs"
-            return {**update, **endings.answer(said, say(phrase, talked.language, plan=plan_id))}
-        if parsed.amends and parsed.intent is Intent.TRAIN:
-            self._supersede(state, talked.before.plan)
+        if waiting and (phrase := self._decided(state, parsed, talked, waiting)):
+            return {**update, **endings.answer(said, say(phrase, talked.language, plan=waiting))}
+        if parsed.amends and parsed.intent is Intent.TRAIN and talked.before.plan is not None:
+            plan = self._ports.plans.get(talked.before.plan["plan_id"])
+            if (words_of_it := self._supersede(state, plan, talked)) is None:
+                usd = plan.ceiling_usd
+                text = say("still_runs", talked.language, plan=plan.plan_id, usd=usd)
+                return {**update, **endings.answer(said, text)}
+            said += words_of_it
         return {**update, **self._missing(state, said, parsed, talked)}
 
     def _waiting(self, talked: Conversation) -> str | None:
-        """The plan that a person can still decide on."""
-        before = talked.before
-        if before.plan is None or before.request is None or before.failure is not None:
-            return None
-        if before.request.intent is not Intent.TRAIN:
-            return None
-        plan_id = str(before.plan["plan_id"])
-        return plan_id if self._ports.plans.approval(plan_id) is None else None
+        """The newest plan that a person can still decide on."""
+        plan_ids = [str(plan["plan_id"]) for plan in reversed(talked.before.plans[-_OPEN_PLANS:])]
+        decided = self._ports.plans.decided(plan_ids)
+        return next((plan_id for plan_id in plan_ids if plan_id not in decided), None)
 
-    def _supersede(self, state: State, planned: Mapping[str, Any] | None) -> None:
-        """New terms close the plan with the old ones: only a plan that is asked for anew can run."""
-        if planned is None or self._ports.plans.approval(planned["plan_id"]) is not None:
-            return
-        plan = self._ports.plans.get(planned["plan_id"])
+    def _decided(
+        self, state: State, parsed: Parsed, talked: Conversation, plan_id: str
+    ) -> str | None:
+        """What is said to a bare yes or no. A no declines the plan; a yes in words starts nothing.
+        None when the words are about something else: a job to stop, a refusal."""
+        if parsed.approve is None:
+            return None
+        if parsed.approve:
+            return "how_to_approve"
+        names_plan = "plan" in state["text"].lower()
+        stops_job = parsed.intent is Intent.STOP and talked.before.job_name is not None
+        is_refused = talked.before.failure is not None and talked.before.what_if is None
+        if not names_plan and (stops_job or is_refused):
+            return None
+        plan = self._ports.plans.get(plan_id)
         try:
-            self._ports.plans.decline(plan, state["person"], self._ports.clock())
+            declined = self._ports.plans.decline(plan, state["person"], self._ports.clock())
         except RefusedError:
-            return  # It was approved in this moment, and runs as it was approved.
-        data = {**approval_data(plan, "superseded"), "by": state["person"]}
-        key = f"superseded#{plan.plan_id}"
-        self._ports.journal.note(state, EventKind.APPROVAL, data, key)
+            return None  # It was approved in this moment.
+        data = approval_data(plan, "declined", declined)
+        self._ports.journal.note(state, EventKind.APPROVAL, data, f"declined#{plan_id}")
+        return "declined_plan"
+
+    def _supersede(
+        self, state: State, plan: Plan, talked: Conversation
+    ) -> list[dict[str, Any]] | None:
+        """New terms close the plan with the old ones, also one that waits in the queue: only a plan
+        that is asked for anew can run. Messages about it; None when it runs as it was approved."""
+        approval = self._ports.plans.approval(plan.plan_id)
+        if approval is None:
+            try:
+                declined = self._ports.plans.supersede(plan, state["person"], self._ports.clock())
+            except RefusedError:
+                return None  # It was approved in this moment.
+            data = approval_data(plan, "superseded", declined)
+            key = f"superseded#{plan.plan_id}"
+            self._ports.journal.note(state, EventKind.APPROVAL, data, key)
+            return []
+        if approval.status is not ApprovalStatus.APPROVED:
+            return []
+        return self._cancel(state, plan, talked) if approval.queue is not None else None
+
+    def _cancel(
+        self, state: State, plan: Plan, talked: Conversation
+    ) -> list[dict[str, Any]] | None:
+        """Takes a plan out of the queue; None when it was started before."""
+        text = say("new_terms", talked.language, plan=plan.plan_id)
+        arguments = {"plan_id": plan.plan_id, "person": state["person"]}
+        action = Action(calls=(Call(tool="stop_training_job", arguments=arguments),), text=text)
+        asked = assistant_message(action, f"{state['leg']}-cancel")
+        results = carry_out(self._ports, state, talk.calls_of(asked))
+        if not results[0]["ok"]:
+            return None
+        key = f"new_terms#{plan.plan_id}"
+        self._ports.journal.note(state, EventKind.THINKING, {"text": text}, key)
+        return [asked, talk.results_message(results)]
 
     def _missing(
         self, state: State, said: list[dict[str, Any]], parsed: Parsed, talked: Conversation

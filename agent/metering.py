@@ -17,7 +17,6 @@ from mlops.aws.notify import warn_of_budget
 from mlops.aws.tokens import (
     Hold,
     hold_tokens,
-    rate_of,
     release_tokens,
     settle_tokens,
     turn_spent,
@@ -25,7 +24,7 @@ from mlops.aws.tokens import (
 from mlops.conversation import read
 from mlops.errors import Alternative, RefusedError
 from mlops.money import parse_usd, show_usd, to_usd
-from mlops.token_rates import TokenRate
+from mlops.token_rates import TokenRate, rate_of
 from mlops.tool_spec import ToolSpec
 
 # What the service writes around messages and tools, in its own words.
@@ -73,7 +72,9 @@ class Meter:
         """
         offered = [[spec.name, spec.description, spec.model_schema()] for spec in tools]
         tokens = tokens_at_most([SYSTEM, offered, messages]) + _FRAMING_TOKENS
-        need = self._rate.cost(0, MAX_OUTPUT_TOKENS, cache_write_tokens=tokens)
+        need = rate_of(self._aws.settings, self._clock()).cost(
+            0, MAX_OUTPUT_TOKENS, cache_write_tokens=tokens
+        )
         if need == 0:
             return Reservation(None, tokens)
         self._require_turn(state, messages, need)
@@ -106,10 +107,6 @@ class Meter:
         if reserved.hold is not None:
             release_tokens(self._aws, reserved.hold, self._clock())
 
-    @property
-    def _rate(self) -> TokenRate:
-        return rate_of(self._aws.settings)
-
     def _book(self, reserved: Reservation, usage: Usage, stop_reason: str) -> ModelCall:
         micro = 0
         if reserved.hold is not None:
@@ -124,7 +121,7 @@ class Meter:
                 usage.at_most,
             )
             warn_of_budget(self._aws, reserved.hold.scopes, self._clock())
-        rate = self._rate
+        rate = self._rate(reserved)
         return ModelCall(
             model_id=rate.model_id,
             stop_reason=stop_reason,
@@ -133,6 +130,12 @@ class Meter:
             rate_as_of=rate.as_of.isoformat(),
             rate_source=rate.source,
         )
+
+    def _rate(self, reserved: Reservation) -> TokenRate:
+        """Of the day on which the call was begun: a bill is booked also when the rate has since
+        become too old for another call."""
+        begun = reserved.hold.at if reserved.hold else self._clock()
+        return rate_of(self._aws.settings, begun)
 
     def _require_turn(
         self, state: State, messages: Sequence[Mapping[str, Any]], need: int

@@ -30,6 +30,7 @@ _LOOK_SECONDS = 0.02
 _HEALTH_SECONDS = 2.0
 _STOP_SECONDS = 20.0
 _LAST_LOG_CHARS = 600
+_PERSONAL = ("LLMOPS_MONTHLY_LIMIT_USD", "LLMOPS_TEAM", "LLMOPS_TEAM_MONTHLY_LIMIT_USD")
 _LOG = logging.getLogger(__name__)
 
 
@@ -211,8 +212,13 @@ def _spawn(home: Path) -> "subprocess.Popen[bytes]":
 
 
 def _server_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without the person's AWS configuration: the server must never find a real account."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+    """Without the person's AWS configuration: the server must never find a real account. Without
+    their limits and team: those are stored, and count for whoever else joins as well."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("AWS_") and name not in _PERSONAL
+    }
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return kept | nowhere | {"PYTHONPATH": str(_ROOT)}
 

@@ -13,6 +13,9 @@ from mlops.job import Job
 from mlops.money import parse_usd
 from mlops.volumes import VOLUME_GIB
 
+NO_LIMIT_MICRO = 10**15
+"""A thousand million dollars: the limit of a team that nobody limited."""
+
 _UNATTRIBUTED = "unattributed#"
 
 
@@ -48,7 +51,8 @@ class Entry(BaseModel):
 
 
 class Totals(BaseModel):
-    """Running totals of one scope; `left_micro` is stored because a condition cannot do arithmetic."""
+    """Running totals of one scope; what is left is stored too, because a condition cannot do
+    arithmetic."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -119,8 +123,11 @@ def book(totals: Totals, entry: Entry) -> Totals:
     )
 
 
-def disagreements(totals: Totals, entries: Iterable[Entry]) -> list[str]:
-    """What is wrong with a scope: totals that are not the sum of entries, or a broken limit."""
+def disagreements(
+    totals: Totals, entries: Iterable[Entry], admits_micro: int | None = None
+) -> list[str]:
+    """What is wrong with a scope: totals that are not the sum of entries, a broken limit, or a stored
+    rest, by which new bookings are admitted, that is not what is left."""
     entries = list(entries)
     start = Totals(scope=totals.scope, limit_micro=totals.limit_micro)
     summed = start
@@ -131,6 +138,10 @@ def disagreements(totals: Totals, entries: Iterable[Entry]) -> list[str]:
         found.append(
             f"{totals.scope}: totals say spent {totals.spent_micro}, reserved "
             f"{totals.reserved_micro}; entries say {summed.spent_micro}, {summed.reserved_micro}"
+        )
+    if admits_micro not in (None, totals.left_micro):
+        found.append(
+            f"{totals.scope}: {admits_micro} micro-USD would be admitted, {totals.left_micro} are left"
         )
     settled = {entry.key for entry in entries if entry.kind is EntryKind.SETTLE}
     for entry in entries:

@@ -1,16 +1,19 @@
 """What a million tokens of a model cost: dated rows, or what an installation states; never a guess."""
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.money import parse_usd
-from mlops.prices import rates
+from mlops.prices import Confidence, rates
+from mlops.settings import Settings
 
 # Where a model has two rates, the higher one counts for a prompt of more tokens than this.
 LONG_PROMPT_TOKENS = 100_000
+UNCONFIRMED = "unconfirmed: at most, half as much again is counted"
 _STATED = re.compile(r"(\d+(?:\.\d+)?) in, (\d+(?:\.\d+)?) out, (\d{4}-\d\d-\d\d)")
 
 
@@ -28,10 +31,29 @@ class TokenRate(BaseModel):
     output_micro: int
     as_of: date
     source: str
+    confidence: Confidence = Confidence.B
     cache_read_micro: int | None = None
     cache_write_micro: int | None = None
     long_input_micro: int | None = None
     long_output_micro: int | None = None
+
+    @property
+    def is_free(self) -> bool:
+        return self.input_micro == self.output_micro == 0
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self.confidence in (Confidence.A, Confidence.B)
+
+    def bounded(self) -> "TokenRate":
+        """Half as much again, as the upper bound of a rate that nobody confirmed. An assumption: the
+        regional profiles that are listed cost a tenth more than the global ones."""
+        dearer = {
+            name: -(-value * 3 // 2)
+            for name, value in self
+            if name.endswith("_micro") and value is not None
+        }
+        return self.model_copy(update=dearer | {"source": f"{self.source}; {UNCONFIRMED}"})
 
     def cost(
         self,
@@ -59,6 +81,25 @@ class TokenRate(BaseModel):
         return self.model_copy(update=long | none)
 
 
+def rate_of(settings: Settings, now: datetime) -> TokenRate:
+    """Of the settings' model: a confirmed row, else what the installation states, else the upper
+    bound of an unconfirmed row.
+
+    RefusedError when nobody has dated it, or too long ago: never a guess.
+    """
+    model_id, row = settings.bedrock_model_id, token_rates().get(settings.bedrock_model_id)
+    if row is not None and (row.is_free or (row.is_confirmed and _is_young(row, settings, now))):
+        return row
+    if settings.model_rate is not None:
+        row = _installations(model_id, settings.model_rate, now)
+    if row is None:
+        raise _refusal(settings, now, "is not known")
+    if not _is_young(row, settings, now):
+        days = settings.price_max_age_days
+        raise _refusal(settings, now, f"is of {row.as_of}, more than {days} days old")
+    return row if row.is_confirmed else row.bounded()
+
+
 @cache
 def token_rates() -> dict[str, TokenRate]:
     """Dated token rates by model id."""
@@ -73,6 +114,7 @@ def token_rates() -> dict[str, TokenRate]:
             output_micro=parse_usd(kinds["model_output"]["usd"]),
             as_of=date.fromisoformat(kinds["model_input"]["as_of"]),
             source=kinds["model_input"]["source"],
+            confidence=Confidence(max(row["confidence"] for row in kinds.values())),
             cache_read_micro=_usd_of(kinds, "model_cache_read"),
             cache_write_micro=_usd_of(kinds, "model_cache_write"),
             long_input_micro=_usd_of(kinds, "model_input_long"),
@@ -96,6 +138,33 @@ def stated_rate(model_id: str, text: str) -> TokenRate:
         output_micro=parse_usd(found[2]),
         as_of=date.fromisoformat(found[3]),
         source="stated by this installation",
+    )
+
+
+def _is_young(rate: TokenRate, settings: Settings, now: datetime) -> bool:
+    return now.date() - rate.as_of <= timedelta(days=settings.price_max_age_days)
+
+
+def _installations(model_id: str, text: str, now: datetime) -> TokenRate:
+    try:
+        stated = stated_rate(model_id, text)
+        if stated.as_of > now.date() + timedelta(days=1):
+            raise ValueError("its date lies in the future")
+    except (ValueError, RequestError) as error:
+        raise RequestError("bad_setting", f"LLMOPS_MODEL_RATE={text[:80]!r}: {error}") from error
+    return stated
+
+
+def _refusal(settings: Settings, now: datetime, why: str) -> RefusedError:
+    usable = [r for r in token_rates().values() if r.is_free or _is_young(r, settings, now)]
+    return RefusedError(
+        "price_unknown",
+        f"The token price of {settings.bedrock_model_id[:120]} {why}, so it may not be used. Look it"
+        ' up and set LLMOPS_MODEL_RATE="<USD per million tokens> in, <USD> out, <date>".',
+        tuple(
+            Alternative(kind="model", message=f"Set BEDROCK_MODEL_ID to {name}")
+            for name in sorted(rate.model_id for rate in usable)
+        ),
     )
 
 

@@ -21,7 +21,8 @@ from botocore.config import Config
 from agent.external_tools import open_tools
 from agent.gateway import ToolGateway
 from agent.turns import Turns
-from mlops.aws.clients import Aws
+from mlops.aws.clients import Aws, translated
+from mlops.aws.limits import Limits
 from mlops.errors import FaultError, RequestError
 from mlops.settings import Settings
 from workbench.courier import Courier
@@ -103,6 +104,8 @@ _making = threading.Lock()
 def _make(home: Path | None, environ: Mapping[str, str]) -> Services:
     data = None if _wants_aws(environ) else home or data_home(environ)
     aws = _on_aws(environ) if data is None else _embedded(data, environ)
+    with translated():
+        Limits(aws).adopt(_now())
     gateway = open_tools(aws, environ)
     owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     turns = Turns(aws, gateway, clock=_now, owner=owner)

@@ -1,4 +1,4 @@
-"""A tool call of an MCP client in, what the tool answered out: completed by code, and noted in the log.
+"""Carries out the tool calls of an MCP client: code completes the arguments, and the log has each.
 
 A client's model is trusted as little as ours: who asks, what a plan may cost and whether a person
 approved it are not its to say.
@@ -12,14 +12,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from agent.acting import plan_data
 from agent.gate import approval_data
 from agent.messages import shorten, size
-from mlops.aws.clients import translated
+from mlops.aws.clients import as_ours
 from mlops.aws.events import EventLog
 from mlops.aws.plans import Plans
 from mlops.aws.sessions import Sessions
-from mlops.constraints import parse
-from mlops.errors import FaultError, OpsError, RefusedError, RequestError
+from mlops.constraints import at_moment, parse
+from mlops.errors import OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.money import to_cents
 from mlops.tool_spec import ToolSpec
@@ -72,19 +73,16 @@ class McpSession:
     def call(self, name: str, arguments: Mapping[str, Any], client: str = "") -> dict[str, Any]:
         """The tool's answer, or its OpsError; FaultError for whatever nobody foresaw."""
         try:
-            with translated():
-                self._open(client)
-                return self._logged(name, arguments)
-        except OpsError as error:
+            self._open(client)
+            return self._logged(name, arguments)
+        except Exception as raised:
+            error = as_ours(raised)
             if error.code == "aws_unreachable":
                 with suppress(OpsError):
                     boot.revive(self._services)
-            raise
-        except Exception as error:
-            _LOG.exception("a call of %s failed", name[:80])
-            raise FaultError(
-                "internal", "Something went wrong on our side; see the log."
-            ) from error
+            if error is raised:
+                raise
+            raise error from raised
 
     def _open(self, client: str) -> None:
         """The session is listed among the person's conversations once something was called."""
@@ -114,7 +112,7 @@ class McpSession:
         kept, _ = shorten(answer, _MAX_EVENT_CHARS)
         self._note(turn, EventKind.TOOL_RESULT, {**about, "ok": True, "result": kept})
         if name == "plan_training":
-            self._note(turn, EventKind.PLAN, {"plan": answer["plan"]})
+            self._note(turn, EventKind.PLAN, plan_data(answer))
         return answer
 
     def _completed(self, name: str, arguments: Mapping[str, Any], turn: str) -> dict[str, Any]:
@@ -134,21 +132,19 @@ class McpSession:
             )
         own = {key: value for key, value in arguments.items() if not _is_words(spec, key)}
         spec.read(own)
-        known = self._known(spec, arguments, turn)
+        known = self._known(arguments, turn)
         whole = {**own, **{field: known[field]() for field in sorted(spec.injected)}}
         spec.read(whole)
         return whole
 
-    def _known(
-        self, spec: ToolSpec, arguments: Mapping[str, Any], turn: str
-    ) -> dict[str, Callable[[], Any]]:
+    def _known(self, arguments: Mapping[str, Any], turn: str) -> dict[str, Callable[[], Any]]:
         """What each injected field is; the costly ones are looked up when they are wanted."""
         return {
             "person": lambda: self._person,
             "session_id": lambda: self.id,
             "turn": lambda: turn,
             "approved_by": lambda: "",
-            "constraints": lambda: _constraints(arguments.get(REQUEST)),
+            "constraints": lambda: self._constraints(arguments.get(REQUEST)),
             "retry_of": lambda: "",
             "max_cost_cents": lambda: self._ceiling_cents(arguments["plan_id"], turn),
         }
@@ -164,6 +160,17 @@ class McpSession:
             self._note(turn, EventKind.APPROVAL, waiting, f"waiting#{plan_id}")
         return to_cents(plan.ceiling_micro)
 
+    def _constraints(self, request: Any) -> dict[str, Any]:
+        """The clauses of a request, with times as the person's clock shows them; RequestError for
+        what a person has to say better."""
+        if not isinstance(request, str):
+            raise RequestError("bad_arguments", f"plan_training: {REQUEST} must be text: {_SAID}.")
+        zone = self._services.settings.timezone
+        parsed = at_moment(parse(checked(request)), self._clock(), zone)
+        if parsed.problems:
+            raise RequestError("bad_clause", " ".join(p.message for p in parsed.problems))
+        return parsed.constraints.model_dump(mode="json")
+
     def _note_failure(self, turn: str, about: dict[str, Any], error: OpsError) -> None:
         failed = {**about, "ok": False, "error": error.as_data()}
         self._note(turn, EventKind.TOOL_RESULT, failed)
@@ -173,7 +180,7 @@ class McpSession:
     ) -> None:
         """One after the other: writers side by side would only race for the next number."""
         with self._noting:
-            self._log.append(self.id, turn, kind, data, once)
+            self._log.append(self.id, turn, kind, data, once, self._person)
 
 
 def _is_words(spec: ToolSpec, argument: str) -> bool:
@@ -183,13 +190,3 @@ def _is_words(spec: ToolSpec, argument: str) -> bool:
 def _words(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked for in words, for the log; other tools take none."""
     return {REQUEST: arguments[REQUEST]} if REQUEST in arguments else {}
-
-
-def _constraints(request: Any) -> dict[str, Any]:
-    """The clauses of a request; RequestError for what a person has to say better."""
-    if not isinstance(request, str):
-        raise RequestError("bad_arguments", f"plan_training: {REQUEST} must be text: {_SAID}.")
-    parsed = parse(checked(request))
-    if parsed.problems:
-        raise RequestError("bad_clause", " ".join(p.message for p in parsed.problems))
-    return parsed.constraints.model_dump(mode="json")

@@ -14,14 +14,17 @@ def verify(aws: Aws, now: datetime) -> list[str]:
     """What is wrong with this and the last month of the person and the team, or with a plan's
     money; empty when all agrees. Scopes are reached by key, never by a scan."""
     ledger = Ledger(aws)
-    found = ((ledger.totals(scope), ledger.entries(scope)) for scope in _scopes(aws, now))
-    return [
-        wrong for totals, entries in found if totals for wrong in disagreements(totals, entries)
-    ]
+    wrong: list[str] = []
+    for scope in _scopes(aws, now):
+        found = ledger.admitting(scope)
+        if found is not None:
+            totals, admits_micro = found
+            wrong += disagreements(totals, ledger.entries(scope), admits_micro)
+    return wrong
 
 
 def _scopes(aws: Aws, now: datetime) -> list[str]:
-    person, team = aws.settings.person, Limits(aws).limited_team()
+    person, team = aws.settings.person, Limits(aws).team_of(aws.settings.person)
     months = (now, now.replace(day=1) - timedelta(days=1))
     plans = [job.plan_id for job in Jobs(aws).of_person(person)]
     plans += [approval.plan_id for approval in Plans(aws).open_approvals()]

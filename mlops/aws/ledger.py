@@ -94,21 +94,28 @@ class Ledger:
 
     def totals(self, scope: str) -> Totals | None:
         """None when nothing was ever booked or limited there."""
+        found = self.admitting(scope)
+        return found[0] if found else None
+
+    def admitting(self, scope: str) -> tuple[Totals, int] | None:
+        """With what is stored as left, which is what admits."""
         answer = self._db.get_item(
             TableName=LEDGER, Key={"scope": scope, "entry": _TOTAL}, ConsistentRead=True
         )
         item = answer.get("Item")
         if item is None:
             return None
-        return Totals(
+        totals = Totals(
             scope=scope,
             limit_micro=int(item["limit"]),
             spent_micro=int(item["spent"]),
             reserved_micro=int(item["reserved"]),
         )
+        return totals, int(item["left"])
 
-    def entries(self, scope: str) -> list[Entry]:
-        """All bookings of a scope, in order of time."""
+    def entries(self, scope: str, beginning: str = "") -> list[Entry]:
+        """All bookings of a scope, or those whose sort key ("<kind>#<key>") begins so, in order of
+        time."""
         request: dict[str, Any] = {
             "TableName": LEDGER,
             "KeyConditionExpression": "#s = :s",
@@ -116,6 +123,10 @@ class Ledger:
             "ExpressionAttributeValues": {":s": scope},
             "ConsistentRead": True,
         }
+        if beginning:
+            request["KeyConditionExpression"] += " AND begins_with(#e, :e)"
+            request["ExpressionAttributeNames"]["#e"] = "entry"
+            request["ExpressionAttributeValues"][":e"] = beginning
         found: list[Entry] = []
         while True:
             answer = self._db.query(**request)

@@ -1,7 +1,7 @@
 """Model tokens in the same ledger as training: the most that a call can cost is reserved before it,
-what it did cost is booked after it; a call that died in between is given back by the watchdog."""
+what it did cost is booked after it. Of a call that died in between the watchdog books that most."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -10,11 +10,10 @@ from mlops.aws.clients import Aws
 from mlops.aws.ledger import Ledger
 from mlops.aws.limits import Limits
 from mlops.aws.tables import LEDGER
-from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.ledger import Entry, EntryKind, person_scope
+from mlops.money import show_usd
 from mlops.plan import Plan
-from mlops.settings import Settings
-from mlops.token_rates import TokenRate, stated_rate, token_rates
+from mlops.token_rates import rate_of, token_rates
 
 # What one turn may still use after a plan was made: some calls with the whole conversation.
 ALLOWANCE_INPUT_TOKENS = 100_000
@@ -23,6 +22,8 @@ ALLOWANCE_OUTPUT_TOKENS = 4_000
 STALE = timedelta(minutes=15)
 # The partition that lists reservations whose call has not been settled, oldest first.
 _OPEN = "open#tokens"
+# What follows a reservation; its amount and theirs add up to what the call cost.
+_CLOSING = (EntryKind.TOKENS, EntryKind.RELEASE, EntryKind.ADJUST)
 
 
 class Hold(NamedTuple):
@@ -32,32 +33,6 @@ class Hold(NamedTuple):
     at: datetime
     scopes: tuple[str, ...]
     micro: int
-
-
-def rate_of(settings: Settings) -> TokenRate:
-    """Of the settings' model; RefusedError when nobody has dated it: never a guess."""
-    model_id = settings.bedrock_model_id
-    rate = token_rates().get(model_id)
-    if rate is not None:
-        return rate
-    if settings.model_rate is not None:
-        return _stated(model_id, settings.model_rate)
-    raise RefusedError(
-        "price_unknown",
-        f"The token price of {model_id[:120]} is not known, so it may not be used. Look it up and"
-        ' set LLMOPS_MODEL_RATE="<USD per million tokens> in, <USD> out, <date>".',
-        tuple(
-            Alternative(kind="model", message=f"Set BEDROCK_MODEL_ID to {known}")
-            for known in sorted(token_rates())
-        ),
-    )
-
-
-def _stated(model_id: str, text: str) -> TokenRate:
-    try:
-        return stated_rate(model_id, text)
-    except (ValueError, RequestError) as error:
-        raise RequestError("bad_setting", f"LLMOPS_MODEL_RATE={text[:80]!r}: {error}") from error
 
 
 def hold_tokens(
@@ -73,7 +48,7 @@ def hold_tokens(
 
     RefusedError, and nothing is reserved, when the month has too little left.
     """
-    rate = rate_of(aws.settings)
+    rate = rate_of(aws.settings, now)
     cost = rate.cost(input_tokens, output_tokens, cache_write_tokens=cache_write_tokens)
     if cost == 0:
         return None
@@ -93,17 +68,16 @@ def settle_tokens(
     cache_write_tokens: int = 0,
     at_most: bool = False,
 ) -> int:
-    """Books what the call did cost in place of its reservation; micro-USD. `at_most` marks bounds."""
+    """Books what the call did cost in place of its reservation; micro-USD, at the rate of the day
+    of the reservation. `at_most` marks bounds."""
     cached = cache_read_tokens, cache_write_tokens
-    cost = rate_of(aws.settings).cost(input_tokens, output_tokens, *cached)
-    note, ledger = f"{input_tokens} in, {output_tokens} out", Ledger(aws)
+    cost = rate_of(aws.settings, hold.at).cost(input_tokens, output_tokens, *cached)
+    note = f"{input_tokens} in, {output_tokens} out"
     if any(cached):
         note += f", {cache_read_tokens} read from and {cache_write_tokens} written to the cache"
     note = f"at most {note}" if at_most else note
-    settled = _entries(hold, EntryKind.TOKENS, now, cost, -hold.micro, note)
-    if not ledger.book(settled, [_close(hold)]):
-        # Taken for dead and given back meanwhile: the bill still counts, once.
-        ledger.book(_entries(hold, EntryKind.ADJUST, now, cost, 0, note))
+    if not _book_bill(aws, hold, cost, note, now):
+        _correct(aws, hold, cost, note, now)
     return cost
 
 
@@ -113,37 +87,85 @@ def release_tokens(aws: Aws, hold: Hold, now: datetime) -> bool:
     return Ledger(aws).book(entries, [_close(hold)])
 
 
-def release_stale_tokens(aws: Aws, now: datetime) -> tuple[str, ...]:
-    """Gives back the reservations of calls that died; their keys ("<session>#<turn>#…")."""
+def settle_stale_tokens(aws: Aws, now: datetime) -> tuple[str, ...]:
+    """Books the most that calls which died can have cost: nobody knows what the provider billed.
+    Their keys ("<session>#<turn>#…")."""
     return tuple(
-        hold.key for hold in _open_until(aws, now - STALE) if release_tokens(aws, hold, now)
+        hold.key
+        for hold in _open_until(aws, now - STALE)
+        if _book_bill(aws, hold, hold.micro, f"at most {show_usd(hold.micro)}, the call died", now)
     )
 
 
-def allowance(aws: Aws) -> int:
-    """Micro-USD kept aside for the model's words until the report."""
-    rate = rate_of(aws.settings)
+def allowance(aws: Aws, now: datetime) -> int:
+    """Micro-USD kept aside for the model's words until the report; none where no model speaks."""
+    if not aws.settings.react:
+        return 0
+    rate = rate_of(aws.settings, now)
     return rate.cost(ALLOWANCE_INPUT_TOKENS, ALLOWANCE_OUTPUT_TOKENS)
 
 
 def turn_spent(aws: Aws, person: str, session_id: str, turn: str, now: datetime) -> int:
-    """Micro-USD of tokens that a turn has used so far."""
-    if allowance(aws) == 0:
-        return 0
-    prefix = f"{session_id}#{turn}#"
-    bills = (EntryKind.TOKENS, EntryKind.ADJUST)
-    entries = Ledger(aws).entries(person_scope(person, now))
-    return sum(e.spent_micro for e in entries if e.kind in bills and e.key.startswith(prefix))
+    """Micro-USD of tokens that a turn has used so far, or holds for a call that has not ended.
+
+    It may have begun last month.
+    """
+    months = (now, now.replace(day=1) - timedelta(days=1))
+    return _spent(aws, f"{session_id}#{turn}#", (person_scope(person, m) for m in months))
 
 
 def tokens_spent(aws: Aws, plan: Plan, approval: Approval) -> int:
-    """Micro-USD of tokens of the turn that made a plan."""
-    return turn_spent(aws, plan.person, plan.session_id, plan.turn, approval.at)
+    """Micro-USD of tokens of the turn that made a plan, from the day before it was made, when the
+    turn may have begun, to the month after it, or to the approval's."""
+    made = plan.created_at
+    months = (
+        made - timedelta(days=1),
+        made,
+        made.replace(day=28) + timedelta(days=4),
+        approval.at,
+    )
+    scopes = (person_scope(plan.person, month) for month in months)
+    return _spent(aws, f"{plan.session_id}#{plan.turn}#", scopes)
+
+
+def _book_bill(aws: Aws, hold: Hold, micro: int, note: str, now: datetime) -> bool:
+    """False when the call was closed before."""
+    bill = _entries(hold, EntryKind.TOKENS, now, micro, -hold.micro, note)
+    return Ledger(aws).book(bill, [_close(hold)])
+
+
+def _correct(aws: Aws, hold: Hold, cost: int, note: str, now: datetime) -> None:
+    """The call was taken for dead: the bill counts all the same, once, in place of its bound."""
+    ledger = Ledger(aws)
+    booked = ledger.find(hold.scopes[0], EntryKind.TOKENS, hold.key)
+    more = cost - (booked.spent_micro if booked else 0)
+    if more:
+        ledger.book(_entries(hold, EntryKind.ADJUST, now, more, 0, note))
+
+
+def _spent(aws: Aws, beginning: str, scopes: Iterable[str]) -> int:
+    """Of the calls whose keys begin so: bills, and reservations that are open."""
+    if _is_free(aws):
+        return 0
+    ledger = Ledger(aws)
+    found: list[Entry] = []
+    for scope in dict.fromkeys(scopes):
+        reserved = ledger.entries(scope, f"{EntryKind.RESERVE}#{beginning}")
+        found += reserved
+        for kind in _CLOSING if reserved else ():
+            found += ledger.entries(scope, f"{kind}#{beginning}")
+    return sum(entry.spent_micro + entry.reserved_micro for entry in found)
+
+
+def _is_free(aws: Aws) -> bool:
+    rate = token_rates().get(aws.settings.bedrock_model_id)
+    return rate is not None and rate.is_free
 
 
 def _opened_scopes(aws: Aws, now: datetime) -> tuple[str, ...]:
     limits = Limits(aws)
-    person, team = limits.open_person(aws.settings.person, now), limits.limited_team()
+    name = aws.settings.person
+    person, team = limits.open_person(name, now), limits.team_of(name)
     return (person, limits.open_team(team, now)) if team is not None else (person,)
 
 
