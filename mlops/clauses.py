@@ -49,6 +49,9 @@ _PART_WORDS = frozenset(
     "save saves saving reduce reduces cut discount sparen split dropout sample holdout warmup "
     "utilization utilisation probability cheaper first last top".split()
 )
+_SUFFICES = frozenset(
+    "enough fine ok okay good sufficient suffices reicht reichen genuegt genug".split()
+)
 _OTHER_DURATIONS = frozenset(
     "last past previous every each wait since letzten letzte alle jede seit vor warte".split()
 )
@@ -208,7 +211,10 @@ def _is_lone_percentage(reading: Reading, i: int, around: Context) -> bool:
     before = reading.tags[around.first - 1 : around.first] if around.first else ","
     after = reading.tags[around.last + 1 : around.last + 2] or ","
     begins = bool(around.comparator) or around.cue is not None or before in ",.&wMZ"
-    return begins and after in ",.&pi<>~z" and not any(t.key in _PART_WORDS for t in near)
+    is_free = after in ",.&pi<>~z" or any(
+        t.key in _SUFFICES for t in reading.tokens[around.last + 1 : around.last + 4]
+    )
+    return begins and is_free and not any(t.key in _PART_WORDS for t in near)
 
 
 def _unreadable_budget(reading: Reading) -> Problem | None:
@@ -230,10 +236,17 @@ def _unreadable_time(reading: Reading) -> Problem | None:
         if tag == "N" and _is_bare(reading, i, "T"):
             said = reading.words(i, i)
             return _problem("max_minutes", f"{said!r} has no unit; say minutes or hours.")
-    clock = any(_CLOCK.fullmatch(token.key) for token in reading.tokens)
-    if clock or _names_hour(reading) or re.search("v=?U|T=x", reading.tags):
+    if _names_clock(reading) or _names_hour(reading) or re.search("v=?U|T=x", reading.tags):
         return _problem("max_minutes", "Say the time limit as a duration, such as 1 hour.")
     return None
+
+
+def _names_clock(reading: Reading) -> bool:
+    """ "6 pm", "um 18 Uhr"; a German "am" is none."""
+    return any(
+        _CLOCK.fullmatch(token.key) and (token.key != "am" or reading.tags[i - 1 : i] == "N")
+        for i, token in enumerate(reading.tokens)
+    )
 
 
 def _names_hour(reading: Reading) -> bool:

@@ -8,7 +8,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops import clauses, clock, intents, mentions, waiting
+from mlops import clauses, clock, consent, intents, mentions, pointers, spending, waiting
 from mlops.clauses import MICRO_USD, Comparator, Mention, Problem
 from mlops.errors import RequestError
 from mlops.intents import Intent
@@ -19,6 +19,7 @@ __all__ = [
     "Comparator",
     "Constraints",
     "Intent",
+    "MAX_SENTENCE_CHARS",
     "Parsed",
     "Problem",
     "at_moment",
@@ -26,9 +27,13 @@ __all__ = [
     "starting",
 ]
 
+MAX_SENTENCE_CHARS = 10_000
+"""Of what a person says at once."""
 _DEFAULT_METRIC = "f1"
 # A plan is made some time after its sentence was read: a start in between is now.
 _JUST_NOW = timedelta(minutes=10)
+# For longer than this nobody promises a price.
+LONGEST_AHEAD = timedelta(days=30)
 _TWO_REQUESTS = "Two requests in one: to stop a job, and to train. Say one at a time."
 _WITH_PROBLEMS = (Intent.TRAIN, Intent.ESTIMATE, Intent.OTHER)
 
@@ -85,17 +90,21 @@ class Parsed(BaseModel):
 def parse(text: str) -> Parsed:
     """Never raises: what cannot be read is a `Problem`, what was not said is None."""
     said = waiting.read(read(text))
-    reading, values, evidence, problems = said.rest, said.values, said.evidence, said.problems
+    values, evidence = said.values, said.evidence
+    money = spending.read(said.rest)
+    reading, problems = money.rest, [*said.problems, *money.problems]
     for clause, found in _clauses(reading).items():
         if isinstance(found, Problem):
             problems.append(found)
         elif found is not None:
             values |= _values(clause, found)
             evidence[clause] = reading.words(found.first, found.last)
+    if money.too_much and "budget_usd" not in values:
+        problems.append(money.too_much)
     _add_choices(reading, values, evidence)
     problems += _add_metric(reading, values, evidence)
     constraints = Constraints.model_validate(values)
-    intent = intents.intent(reading, frozenset(evidence))
+    intent = intents.intent(reading, frozenset(evidence) | money.clauses)
     problems = problems if intent in _WITH_PROBLEMS else []
     if intents.is_two_requests(reading):
         problems.append(Problem(clause="request", message=_TWO_REQUESTS))
@@ -104,8 +113,8 @@ def parse(text: str) -> Parsed:
         constraints=constraints,
         evidence=evidence,
         problems=tuple(problems),
-        refers_to_previous=intents.references(reading, intent, frozenset(evidence)),
-        approve=intents.approval(reading),
+        refers_to_previous=pointers.references(reading, intent, frozenset(evidence)),
+        approve=consent.approval(reading),
     )
 
 
@@ -122,7 +131,8 @@ def at_moment(parsed: Parsed, now: datetime, timezone: str | None) -> Parsed:
 
 
 def starting(said: Constraints, now: datetime) -> Constraints:
-    """`start_at` as a moment in UTC, by the clock of `timezone`; RequestError when it has passed."""
+    """`start_at` as a moment in UTC, by the clock of `timezone`; RequestError when it has passed or is
+    too far ahead."""
     if said.start_at is None:
         return said
     try:
@@ -130,9 +140,12 @@ def starting(said: Constraints, now: datetime) -> Constraints:
     except (ValueError, OverflowError) as error:
         message = f"I cannot read the time {said.start_at!r}; say one such as 18:00."
         raise RequestError("bad_time", message) from error
+    shown = clock.shown(start, said.timezone)
     if start < now - _JUST_NOW:
-        shown = clock.shown(start, said.timezone)
         raise RequestError("bad_time", f"{shown} has passed; say a time that is still to come.")
+    if start > now + LONGEST_AHEAD:
+        days = LONGEST_AHEAD.days
+        raise RequestError("bad_time", f"{shown} is more than {days} days away; ask again then.")
     return said.model_copy(update={"start_at": start.isoformat()})
 
 

@@ -41,7 +41,7 @@ _TAGS = {
     "datensaetzen korpus daten korpora",
     "G": "gpu gpus instance instances instanz instanzen cpu cpus machine machines maschine "
     "maschinen accelerator accelerators instanztyp instanztypen grafikkarte grafikkarten",
-    "P": "spot preemptible",
+    "P": "spot preemptible sopt spto psot spott",
     "Q": "ondemand on-demand",
     "!": "not no never without dont doesnt isnt wont shouldnt mustnt cannot cant avoid nicht kein "
     "keine keinen keinem keiner ohne nie niemals non statt anstatt weder nor neither",
@@ -86,12 +86,15 @@ _TAGS = {
     "zeige zeig liste starte starten erstelle erstellen baue stoppe beende zum zur im vom um "
     "aus zu nach ueber unter ja nein doch mal auch nur sich man recognition "
     "recognize detection extract extraction answering question questions answer summary tagging "
-    "going possible enough first second third last past previous next ago old "
+    "freigabe genehmigung approval decision entscheidung going possible enough first second third last past previous next ago old "
     "queue queued queueing queuing enqueue schedule scheduled postpone defer delay begin begins commence "
     "wait waits waiting warte warten wartezeit warteschlange einreihen einplanen verschiebe capacity "
     "kontingent kapazitaet beginne beginnen beginn noon midnight midday mitternacht uhr oclock pm am "
     "monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag "
-    "freitag samstag sonntag uebermorgen evening abend afternoon nachmittag fruehestens",
+    "freitag samstag sonntag uebermorgen evening abend afternoon nachmittag fruehestens "
+    "weekend weekends wochenende christmas xmas weihnachten heiligabend silvester easter ostern month "
+    "months monat year years jahr january february april june july august september october november "
+    "december januar februar maerz juni juli oktober dezember reicht reichen genuegt genug",
 }
 _NAMED = {
     "F": {
@@ -145,6 +148,8 @@ _NAMED = {
 _UNIT_SECONDS = {
     Decimal(1): "s sec secs second seconds sek sekunde sekunden",
     Decimal(60): "m min mins minute minutes minuten",
+    Decimal(900): "viertelstunde viertelstunden",
+    Decimal(2700): "dreiviertelstunde dreiviertelstunden",
     Decimal(3600): "h hr hrs hour hours std stunde stunden",
     Decimal(86400): "d day days tag tage tagen",
     Decimal(604800): "w week weeks woche wochen",
@@ -164,7 +169,9 @@ _TYPO_WORDS = (
     "percent train training named entity entities recognition classification sentiment "
     "summarization translation model within maximum minimum instance instances above below under "
     "least datensatz stunde stunden minuten prozent dollar hoechstens mindestens trainiere "
-    "question answering translate estimate deadline eigennamenerkennung"
+    "question answering translate estimate deadline eigennamenerkennung tomorrow tonight midnight "
+    "monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag "
+    "freitag samstag sonntag uebermorgen"
 )
 NOT_TYPOS = frozenset(
     "brain trail trait drain grain strain yours house store scope tours modes modal motel medal "
@@ -181,6 +188,9 @@ def _lexicon() -> dict[str, Entry]:
             entries |= {word: Entry(tag, name) for word in spelled}
     for seconds, words in _UNIT_SECONDS.items():
         entries |= {word: Entry("U", number=seconds) for word in words.split()}
+    for phrase in ("quarter of an hour", "quarters of an hour", "quarter hour", "quarter-hour"):
+        entries[phrase] = Entry("U", number=Decimal(900))
+    entries["three-quarters of an hour"] = Entry("Z", number=Decimal(2700))
     return entries | {word: Entry("N", number=Decimal(n)) for word, n in _number_words().items()}
 
 

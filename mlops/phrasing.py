@@ -3,6 +3,8 @@
 A way out of a refusal changes some constraints; the sentence with the change is a request of its own.
 """
 
+import calendar
+import re
 from decimal import Decimal
 
 from mlops.constraints import Comparator, Constraints
@@ -12,6 +14,7 @@ _TASKS = {
     "text-classification": "text classification",
     "question-answering": "question answering",
 }
+_SAID = re.compile(r"(?P<day>.*?) ?(?P<clock>\d\d:\d\d.*)")
 
 
 def sentence(constraints: Constraints) -> str:
@@ -49,13 +52,23 @@ def _waiting(constraints: Constraints) -> str:
 
 
 def _when(start_at: str) -> str:
-    """ "at 2026-11-23 17:00:00 UTC", "tomorrow at 09:00", "in 120 minutes"."""
-    if start_at.startswith("in "):
+    """ "at 2026-11-23 17:00:00 UTC", "tomorrow at 09:00 America/New_York", "in 120 minutes"."""
+    if start_at.endswith(" minutes"):
         return start_at
     if start_at[:4].isdecimal():
         return f"at {start_at.replace('T', ' ').replace('+00:00', ' UTC')}"
-    day, _, clock = start_at.rpartition(" ")
-    return f"{day} at {clock}".strip()
+    found = _SAID.fullmatch(start_at)
+    return f"{_day(found['day'])} at {found['clock']}".strip() if found else start_at
+
+
+def _day(said: str) -> str:
+    """ "on 24 December", "on the 24th", "tomorrow"."""
+    weekday, _, rest = said.strip().rpartition(" ")
+    if weekday == "day":
+        return f"on the {rest}th"
+    if re.fullmatch(r"\d\d-\d\d", rest):
+        return f"{weekday} on {int(rest[3:])} {calendar.month_name[int(rest[:2])]}".strip()
+    return said.strip()
 
 
 def _target(constraints: Constraints) -> str:

@@ -53,6 +53,8 @@ def _number_at(tokens: list[Token], i: int) -> tuple[Token, int] | None:
     first = tokens[i]
     if first.tag == "a" and _key(tokens, i + 1) in _MULTIPLIERS:
         first, i = first._replace(number=Decimal(1)), i + 1
+    elif fraction := _fraction_at(tokens, i):
+        return fraction
     elif first.tag == "N":
         i += 1
     else:
@@ -62,6 +64,18 @@ def _number_at(tokens: list[Token], i: int) -> tuple[Token, int] | None:
         total, i = step
         end = tokens[i - 1].end
     return _fold(first, "N", end, total), i
+
+
+def _fraction_at(tokens: list[Token], i: int) -> tuple[Token, int] | None:
+    """ "3/4" of an hour; "$1/2h" is a price."""
+    parts = tokens[i : i + 3]
+    if "".join(t.tag for t in parts) != "N/N" or _tag(tokens, i - 1) == "$":
+        return None
+    top, sign, bottom = parts
+    glued = top.end == sign.start and sign.end == bottom.start
+    if not glued or not 0 < top.number < bottom.number:
+        return None
+    return _fold(top, "N", bottom.end, top.number / bottom.number), i + 3
 
 
 def _number_step(tokens: list[Token], i: int, total: Decimal) -> tuple[Decimal, int] | None:
@@ -115,16 +129,40 @@ def _money_at(tokens: list[Token], i: int) -> tuple[Token, int] | None:
             return None
         amount = tokens[number].number * (-1 if sign else 1)
         return _fold(first, "M", tokens[number].end, amount), number + 1
+    if first.tag == "N" and _is_thousands(tokens, i):
+        return first._replace(tag="M"), i + 1
     count, unit = _count_at(tokens, i)
+    if _key(tokens, unit) == "grand" and count:
+        unit += _tag(tokens, unit + 1) == "s"
+        return _fold(first, "M", tokens[unit].end, count * 1000), unit + 1
     if _tag(tokens, unit) == "c":
         return _fold(first, "M", tokens[unit].end, count / 100), unit + 1
     if _tag(tokens, unit) not in ("s", "$") or not count or _is_prefix(tokens, unit):
         return None
+    if (said := _spoken_cents(tokens, unit)) is not None:
+        return _fold(first, "M", tokens[unit + 1].end, count + said / 100), unit + 2
     cents = unit + 1 + (_tag(tokens, unit + 1) == "&")
     if _tag(tokens, cents) == "N" and _tag(tokens, cents + 1) == "c":
         total = count + tokens[cents].number / 100
         return _fold(first, "M", tokens[cents + 1].end, total), cents + 2
     return _fold(first, "M", tokens[unit].end, count), unit + 1
+
+
+def _spoken_cents(tokens: list[Token], unit: int) -> Decimal | None:
+    """The fifty of "zwei Dollar fünfzig"; not of "two dollars fifty epochs"."""
+    after = tokens[unit + 1] if unit + 1 < len(tokens) else None
+    is_word = after is not None and after.tag == "N" and after.key.isalpha()
+    if after is None or not is_word or not tokens[unit].key.isalpha():
+        return None
+    ends = _tag(tokens, unit + 2) in ("", ",", ".", "&", "i", "p", "w")
+    return after.number if ends and 0 < after.number < 100 else None
+
+
+def _is_thousands(tokens: list[Token], i: int) -> bool:
+    """The "5k" of "for 5k"; "5k sentences" are none."""
+    led = i > 0 and tokens[i - 1].key in ("for", "fuer")
+    is_short = tokens[i].key.casefold().endswith("k") and tokens[i].key[:1].isdecimal()
+    return led and is_short and _tag(tokens, i + 1) in ("", ",", ".", "&", "i", "p", "w", "<", ">")
 
 
 def _count_at(tokens: list[Token], i: int) -> tuple[Decimal, int]:

@@ -8,14 +8,16 @@ import unicodedata
 from decimal import Decimal
 from typing import NamedTuple
 
+from mlops.dates import DATE, said_date
 from mlops.lexicon import LEXICON, NOT_TYPOS, TYPOS, Entry, shortened
+from mlops.zones import SHIFT, UNCLEAR, ZONE, Zone, named, offset
 
 
 class Token(NamedTuple):
     """A piece of the text at `start:end`; `key` is its folded, typo-corrected word.
 
     Tags beyond those of the lexicon: I instance type, J GPU family or chip, R region, - dash,
-    n minus, x unknown. `low` differs from `number` in a range only.
+    n minus, m date, u time zone, x unknown. `low` differs from `number` in a range only.
     """
 
     key: str
@@ -51,6 +53,7 @@ _PIECE = re.compile(
     r"|(?P<R>(?:us|eu|ap|sa|ca|me|af|il|mx)-(?:gov-)?"
     r"(?:north|south|east|west|central){1,2}-\d(?!\w))"
     r"|(?P<money>us\s?\$|usd(?=\d)|['’]s\b)"
+    r"|(?P<half_day>[ap]\.\s?m(?:\.|(?![^\W_])))"
     rf"|(?P<number>{_SPACED}|\d+(?:[.,]\d+)*|\.\d+)"
     rf"|(?P<word>{_WORD})"
     r"|(?P<symbol>[<>=]=|=[<>]|\S)",
@@ -67,6 +70,15 @@ _MODEL = re.compile(
     rf"(?:{_MODEL_PART.pattern})(?:-[\w.-]+)?"
 )
 _GERMAN_DATASET = re.compile(r"-(?:datens(?:a|ä|ae)tz\w*|korpus|daten|corpus)$", re.IGNORECASE)
+_DATE_STARTS = frozenset(
+    "the jan jaen jae feb mar mae mrz apr may mai jun jul aug sep oct okt nov dec dez".split()
+)
+_CLOCK_ENDS = frozenset("am pm uhr oclock noon midday midnight mitternacht mittags mittag".split())
+_DAYS = frozenset(
+    "today tomorrow tonight heute morgen uebermorgen evening morning afternoon abend monday tuesday "
+    "wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag "
+    "sonntag".split()
+)
 _ABBREVIATIONS = frozenset("max min mind ca approx std sek bzw".split())
 
 
@@ -78,7 +90,10 @@ def tokenize(text: str) -> list[Token]:
     while match := _PIECE.search(text, position):
         position = match.end()
         kind = match.lastgroup
-        if kind == "number":
+        if dated := _date_at(text, match):
+            tokens.append(dated)
+            position = dated.end
+        elif kind == "number":
             position = _add_number(tokens, text, match, german)
         elif kind == "word":
             _add_word(tokens, text, *match.span())
@@ -86,8 +101,13 @@ def tokenize(text: str) -> list[Token]:
             _add_symbol(tokens, text, *match.span())
         elif kind == "money":
             _add(tokens, "$" if match[0][0] in "uU" else "is", *match.span())
+        elif kind == "half_day":
+            _add(tokens, f"{match[0][0].lower()}m", *match.span())
         else:
             tokens.append(Token(match[0].lower(), str(kind), *match.span()))
+        if zone := _zone_at(text, tokens):
+            tokens.append(zone)
+            position = zone.end
     return _merge_phrases(tokens)
 
 
@@ -96,11 +116,48 @@ def fold(word: str) -> str:
     return unicodedata.normalize("NFC", word).casefold().translate(_UMLAUTS)
 
 
+def _date_at(text: str, piece: re.Match[str]) -> Token | None:
+    """A date as one token; its name is the expression, "" for a day that cannot be told."""
+    if not (piece["number"] or fold(piece[0])[:3] in _DATE_STARTS):
+        return None
+    match = DATE.match(text, piece.start())
+    if match is None:
+        return None
+    return Token("date", "m", *match.span(), name=said_date(match))
+
+
+def _zone_at(text: str, tokens: list[Token]) -> Token | None:
+    """The zone that follows a time of day, or a day or an hour when it is plainly one."""
+    last = tokens[-1] if tokens else None
+    if last is None or not (last.tag in "mN" or last.key in _CLOCK_ENDS or last.key in _DAYS):
+        return None
+    of_clock = last.key in _CLOCK_ENDS or (last.tag == "m" and "T" in last.name)
+    of_clock = of_clock or "".join(t.key for t in tokens[-2:-1]) == ":"
+    if of_clock and (shift := SHIFT.match(text, last.end)):
+        is_sure = shift["shift"].startswith("+")
+        zone = Zone(offset(shift["shift"]) if is_sure else UNCLEAR, *shift.span("shift"))
+    elif match := ZONE.match(text, last.end):
+        zone = named(match)
+        words = fold(match["unknown"] or match["letters"] or "").split()
+        if any(word in LEXICON for word in words[: 1 if match["letters"] else -1]):
+            return None
+        weak = words or (last.tag == "N" and (match["at"] or match["coast"]))
+        if not of_clock and (weak or len(match["said"]) < 3):
+            return None
+        if match["letters"] and not any(c.islower() for c in text[:200]):
+            return None
+    else:
+        return None
+    return Token("zone", "u", zone.start, zone.end, name=zone.name)
+
+
 def _add_number(tokens: list[Token], text: str, match: re.Match[str], german: bool) -> int:
     """Adds "10", "10k" or a name that begins with a digit ("20newsgroups"); returns its end."""
     start, end = match.span()
     number = _read_number(match[0], german)
     glued = _LETTERS.match(text, end + (text[end : end + 1] == "-"))
+    if glued and glued[0] in "zZ" and tokens and tokens[-1].key == ":":
+        glued = None  # "18:00Z"
     tail = fold(glued[0]) if glued else ""
     if tail == "k" and number is not None and glued:
         number, end = number * 1000, glued.end()
