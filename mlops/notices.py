@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from mlops.events import Event, EventKind
 from mlops.ledger import Totals
 from mlops.money import show_usd
+from mlops.report import clause_name, labels
 
 THRESHOLDS = (100, 80)
 """Per cent of a month's limit that a person is told of, each once; the highest comes first."""
@@ -21,7 +22,6 @@ THRESHOLDS = (100, 80)
 _MAX_TITLE_CHARACTERS = 100
 _MAX_TEXT_CHARACTERS = 1_500
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_CLAUSES = {"budget_usd": "budget", "max_minutes": "time"}
 _SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -69,7 +69,7 @@ def of_event(event: Event, person: str) -> Notice | None:
         kind=kind,
         at=event.at,
         title=_line(title, _MAX_TITLE_CHARACTERS),
-        text=_cut(text, _MAX_TEXT_CHARACTERS),
+        text=_sealed(text, kind, event),
         session_id=event.session,
         plan_id=str(plan_id) if plan_id else None,
     )
@@ -141,13 +141,21 @@ def _told(event: Event) -> tuple[NoticeKind, str, str] | None:
 
 def _report(data: Mapping[str, Any]) -> str:
     verdicts = (
-        f"{v['verdict']}: {_CLAUSES.get(v['clause'], v['clause'])} wanted {v['wanted']}, "
+        f"{v['verdict']}: {clause_name(v['clause'])} wanted {v['wanted']}, "
         f"measured {v['measured']}"
         for v in data["verdicts"]
     )
-    labels = ("Sandbox: metered, not billed.",) if data.get("sandbox") else ()
-    labels += ("The data is synthetic.",) if data.get("synthetic") else ()
-    return "\n".join([*verdicts, f"It cost ${data['total_cost_usd']}.", *labels])
+    said = labels(bool(data.get("sandbox")), bool(data.get("synthetic")))
+    return "\n".join([*verdicts, f"It cost ${data['total_cost_usd']}.", *said])
+
+
+def _sealed(text: str, kind: NoticeKind, event: Event) -> str:
+    """The end of a run carries the seal of the log up to it: a copy out of reach of whoever could
+    rewrite the log."""
+    if kind is NoticeKind.APPROVAL:
+        return _cut(text, _MAX_TEXT_CHARACTERS)
+    seal = f"\nSeal of the decision log up to event {event.seq}: {event.hash}"
+    return _cut(text, _MAX_TEXT_CHARACTERS - len(seal)) + seal
 
 
 def _name_and_month(scope: str) -> tuple[str, str]:

@@ -4,17 +4,20 @@ No model and no AWS: words are read, plans computed, calls judged and runs follo
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.differences import Difference, Findings
 from mlops.errors import OpsError
-from mlops.events import Event, EventKind
+from mlops.events import CUT, Event, EventKind
 from mlops.plan import Plan
+from mlops.replay_approvals import recheck_approval
+from mlops.replay_bookings import recheck_bookings
 from mlops.replay_calls import recheck_calls
-from mlops.replay_runs import PlanRecord, recheck_run
+from mlops.replay_runs import recheck_run
 from mlops.replay_words import recheck_words
+from mlops.run_records import PlanRecord, Run, plans_named
 from mlops.snapshot import unpack
 from mlops.version import rules_version
 
@@ -37,12 +40,7 @@ class Replay(BaseModel):
 
 def plan_ids(events: Sequence[Event]) -> list[str]:
     """The plans that a log speaks of, in order."""
-    named: list[str] = []
-    for event in events:
-        for about in (event.data.get("plan"), event.data.get("job"), event.data):
-            plan_id = cast(Any, about).get("plan_id") if isinstance(about, dict) else None
-            named += [plan_id] if isinstance(plan_id, str) else []
-    return list(dict.fromkeys(named))
+    return list(dict.fromkeys(plan_id for event in events for plan_id in plans_named(event)))
 
 
 def replay(session: str, events: Sequence[Event], records: Mapping[str, PlanRecord]) -> Replay:
@@ -59,7 +57,7 @@ def replay(session: str, events: Sequence[Event], records: Mapping[str, PlanReco
         if plan is None:
             found.skip(f"run of {plan_id}", "its plan cannot be read")
         else:
-            recheck_run(plan, record, events, found)
+            _recheck_followed(Run(plan, record, events), found)
     return Replay(
         session=session,
         rules_then=tuple(dict.fromkeys(rules)),
@@ -68,6 +66,15 @@ def replay(session: str, events: Sequence[Event], records: Mapping[str, PlanReco
         skipped=tuple(found.skipped),
         differences=tuple(found.differences),
     )
+
+
+def _recheck_followed(run: Run, found: Findings) -> None:
+    """What a person allowed, what was launched for it, and what was booked."""
+    for part in run.record.unreadable:
+        found.compare("records", run.seq, f"{part} of {run.plan.plan_id}", "readable", "broken")
+    recheck_approval(run, found)
+    recheck_run(run, found)
+    recheck_bookings(run, found)
 
 
 def _makes(event: Event, plan_id: str) -> bool:
@@ -79,19 +86,26 @@ def _recheck_plan(
 ) -> list[str]:
     """The plan as logged, as stored, and as computed again from its inputs; the rules it was made by."""
     seq = made.seq if made else 0
-    logged = made.data["plan"] if made else record.plan
+    is_cut = made is not None and CUT in made.data
+    if is_cut:
+        found.skip(f"event {seq} of {plan_id}", "it was cut to fit the log")
+    logged = made.data["plan"] if made and not is_cut else record.plan
     found.compare("plans", seq, f"stored {plan_id}", logged, record.plan)
+    sealed = made.data.get("inputs_sha256") if made else None
+    what = f"digest of the inputs of {plan_id}"
     if record.inputs is None:
-        found.skip(f"plan {plan_id}", "what it was computed from was not stored")
+        if sealed:
+            found.compare("plans", seq, what, sealed, None)
+        else:
+            found.skip(f"plan {plan_id}", "what it was computed from was not stored")
         return []
     try:
         snapshot, digest = unpack(record.inputs)
     except OpsError as error:
         found.compare("plans", seq, f"inputs of {plan_id}", "readable", error.message)
         return []
-    if made and made.data.get("inputs_sha256"):
-        sealed = made.data["inputs_sha256"]
-        found.compare("plans", seq, f"digest of the inputs of {plan_id}", sealed, digest)
+    if sealed:
+        found.compare("plans", seq, what, sealed, digest)
     try:
         again: Any = snapshot.plan().model_dump(mode="json")
     except OpsError as error:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from mlops.differences import Findings
 from mlops.errors import OpsError
-from mlops.events import Event, EventKind
+from mlops.events import CUT, Event, EventKind
 from mlops.money import parse_usd, to_cents
 from mlops.tools import TOOLS
 
@@ -50,7 +50,10 @@ def recheck_calls(events: Iterable[Event], found: Findings) -> None:
 
 
 def _recheck(call: Event, result: Event, seen: _Seen, found: Findings) -> None:
-    tool, arguments = str(call.data["tool"]), call.data["arguments"]
+    tool = str(call.data["tool"])
+    if CUT in call.data:
+        return found.skip(f"call {call.seq} of {tool}", "it was cut to fit the log")
+    arguments = call.data["arguments"]
     code = _ALLOWED if result.data["ok"] else str(result.data["error"].get("code"))
     if code not in (_ALLOWED, *_OF_FORM):
         return found.skip(f"call {call.seq} of {tool}", f"{code} depended on the moment")

@@ -1,118 +1,86 @@
-"""Approved plans followed again from their stored jobs: each next stage, the report's verdicts, the bookings."""
+"""Approved plans followed again from their jobs: the stored records, each next stage, the report's verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict
-
-from mlops.approvals import Approval
 from mlops.differences import Findings
 from mlops.events import Event, EventKind
 from mlops.follow import next_move
 from mlops.job import Job
-from mlops.ledger import Entry, EntryKind, Totals, disagreements
-from mlops.money import parse_usd, to_usd
-from mlops.plan import Plan
+from mlops.money import parse_usd
 from mlops.report import build
+from mlops.run_records import Run
 
-
-class PlanRecord(BaseModel):
-    """What is stored of a plan apart from the log; `plan` is JSON, so that a broken one can be shown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    plan: dict[str, Any] | None
-    inputs: bytes | None
-    approval: Approval | None
-    totals: Totals | None
-    entries: tuple[Entry, ...]
-
-
-def recheck_run(plan: Plan, record: PlanRecord, events: Sequence[Event], found: Findings) -> None:
-    """All that followed the approval of one plan."""
-    jobs = _ended_jobs(plan.plan_id, events)
-    ends = _ends(plan.plan_id, events)
-    _recheck_moves(plan, jobs, ends, events, found)
-    for event in ends:
-        if event.kind is EventKind.REPORT:
-            _recheck_report(plan, record.approval, jobs, event, found)
-    _recheck_bookings(plan, record, jobs, ends, found)
-
-
-def _ended_jobs(plan_id: str, events: Sequence[Event]) -> list[tuple[Event, Job]]:
-    """As they were logged at their end, in order of stage and attempt."""
-    found: dict[str, tuple[Event, Job]] = {}
-    for event in events:
-        if event.kind is not EventKind.JOB or event.data["job"]["plan_id"] != plan_id:
-            continue
-        job = Job.model_validate(event.data["job"])
-        if job.state.is_final:
-            found[job.job_name] = event, job
-    return sorted(found.values(), key=lambda pair: (pair[1].stage, pair[1].attempt))
-
-
-def _ends(plan_id: str, events: Sequence[Event]) -> list[Event]:
-    kinds = (EventKind.REPORT, EventKind.ERROR)
-    return [e for e in events if e.kind in kinds and e.data.get("plan_id") == plan_id]
-
-
-def _recheck_moves(
-    plan: Plan,
-    jobs: list[tuple[Event, Job]],
-    ends: list[Event],
-    events: Sequence[Event],
-    found: Findings,
-) -> None:
-    refused = {
-        e.data.get("stage")
-        for e in events
-        if e.data.get("rule") == "refused_stage" and e.data.get("plan_id") == plan.plan_id
+# What changes while a job runs; the log is told of it a moment after the record.
+_MOVING = frozenset(
+    {
+        "state",
+        "secondary_status",
+        "end_reason",
+        "started_at",
+        "ended_at",
+        "billed_seconds",
+        "cost_usd",
+        "storage_usd",
+        "metrics",
+        "model_uri",
+        "failure_reason",
+        "settled",
+        "stop_reason",
+        "saved_usd",
     }
+)
+
+
+def recheck_run(run: Run, found: Findings) -> None:
+    """All that followed the approval of one plan, but its money."""
+    _recheck_jobs(run, found)
+    _recheck_moves(run, found)
+    for event in run.ends:
+        if event.kind is EventKind.REPORT:
+            _recheck_report(run, event, found)
+
+
+def _recheck_jobs(run: Run, found: Findings) -> None:
+    """Stored records against what the log knows of them; none may be there that nobody launched."""
+    stored = {job.job_name: job for job in run.record.jobs}
+    for name, (event, job) in run.logged_jobs.items():
+        now = _fields(stored[name], job, run) if name in stored else None
+        found.compare("jobs", event.seq, f"stored {name}", _fields(job, job, run), now)
+    for name in stored.keys() - run.logged_jobs.keys() if run.ends else ():
+        found.compare("jobs", run.seq, f"stored {name}", None, stored[name].state.value)
+
+
+def _fields(job: Job, logged: Job, run: Run) -> dict[str, Any]:
+    """Those that can be compared; the end is logged before the bill is booked."""
+    if not logged.state.is_final:
+        return job.model_dump(mode="json", exclude=set(_MOVING))
+    booked = run.ends or run.booking("settle", logged.job_name)
+    fields = job.model_dump(mode="json", exclude={"settled"})
+    fields["cost_usd"] = job.cost_usd or "0.00"
+    return {**fields, "settled": True if job is logged else job.settled} if booked else fields
+
+
+def _recheck_moves(run: Run, found: Findings) -> None:
+    rules = (e for e in run.events if e.data.get("rule") == "refused_stage")
+    refused = {e.data.get("stage") for e in rules}
+    jobs = run.ended_jobs
     for place, (event, job) in enumerate(jobs):
         then = jobs[place + 1][1].stage if place + 1 < len(jobs) else None
-        if then == job.stage or (then is None and not ends):
+        if then == job.stage or (then is None and not run.ends):
             continue
-        move = next_move(plan, [earlier for _, earlier in jobs[: place + 1]]).stage
+        move = next_move(run.plan, [earlier for _, earlier in jobs[: place + 1]]).stage
         if then is None and move in refused:
             continue
         found.compare("moves", event.seq, f"stage after {job.job_name}", then, move)
 
 
-def _recheck_report(
-    plan: Plan,
-    approval: Approval | None,
-    jobs: list[tuple[Event, Job]],
-    event: Event,
-    found: Findings,
-) -> None:
+def _recheck_report(run: Run, event: Event, found: Findings) -> None:
+    approval, jobs = run.record.approval, [job for _, job in run.ended_jobs]
     if approval is None or not jobs:
-        return found.skip(f"report on {plan.plan_id}", "its approval or its jobs are gone")
+        return found.skip(f"report on {run.plan.plan_id}", "its approval or its jobs are gone")
     stored = cast(Mapping[str, Any], event.data)
     tokens = parse_usd(str(stored.get("tokens_usd", "0")))
     ended = event.at.fromisoformat(str(stored["finished_at"]))
-    waits = approval.queue is not None
-    again = build(plan, [job for _, job in jobs], approval.at, tokens, ended, waits)
+    again = build(run.plan, jobs, approval.at, tokens, ended, approval.queue is not None)
     found.compare("reports", event.seq, "report", stored, again.model_dump(mode="json"))
-
-
-def _recheck_bookings(
-    plan: Plan,
-    record: PlanRecord,
-    jobs: list[tuple[Event, Job]],
-    ends: list[Event],
-    found: Findings,
-) -> None:
-    if record.totals is None:
-        return
-    wrong = disagreements(record.totals, record.entries)
-    seq = ends[-1].seq if ends else 0
-    found.compare("bookings", seq, f"ledger of {plan.plan_id}", list[str](), wrong)
-    settled: dict[str, int] = {}
-    for entry in record.entries:
-        if entry.kind in (EntryKind.SETTLE, EntryKind.STORAGE):
-            settled[entry.key] = settled.get(entry.key, 0) + entry.spent_micro
-    for event, job in jobs:
-        if job.job_name in settled:
-            booked = to_usd(settled[job.job_name])
-            what = f"cost of {job.job_name}"
-            found.compare("bookings", event.seq, what, job.cost_usd or "0.00", booked)

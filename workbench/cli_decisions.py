@@ -12,6 +12,7 @@ import typer
 import workbench
 from mlops.errors import RequestError
 from mlops.events import EventKind
+from workbench import cli_sessions
 from workbench.proofs import Proof, verify_file
 from workbench.tables import facts, json_out, line, note, table
 
@@ -31,20 +32,9 @@ def _alone(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command("list")
-def list_(
-    session: Annotated[
-        str | None, typer.Option("--session", help="Show this one instead.", metavar="ID")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def list_(as_json: Json = False) -> None:
     """Your sessions and how long their logs are."""
-    if session is not None:
-        return show(session, as_json=as_json)
-    found = workbench.connect().decision_log.all()
-    if as_json:
-        return json_out(found)
-    rows = ((s.session, s.ends_at, f"{s.updated_at:%Y-%m-%d %H:%M}", s.title) for s in found)
-    table(("session", "events", "updated (UTC)", "title"), rows, empty="There are no logs yet.")
+    cli_sessions.draw(workbench.connect().sessions(), as_json)
 
 
 @app.command()
@@ -72,12 +62,18 @@ def verify(
     file: Annotated[
         Path | None, typer.Option(help="An export; needs no back end.", metavar="FILE")
     ] = None,
+    seal: Annotated[
+        str, typer.Option(help="A seal from elsewhere, such as a notification's.", metavar="HASH")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Prove that no event was altered, left out, moved or cut off."""
     if (file is None) == (not session):
         raise RequestError("bad_arguments", "Name a session, or a file with --file.")
-    proof = verify_file(file) if file else workbench.connect().decision_log.verify(session)
+    if file is not None:
+        proof = verify_file(file, seal)
+    else:
+        proof = workbench.connect().decision_log.verify(session, seal)
     if as_json:
         json_out(proof)
     else:
@@ -91,7 +87,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Into this file.", metavar="FILE")] = None,
 ) -> None:
     """The log as JSON lines, which `verify --file` proves anywhere."""
-    text = "".join(f"{row}\n" for row in workbench.connect().decision_log.export(session))
+    text = workbench.connect().decision_log.export(session)
     if out is None:
         sys.stdout.write(text)
         return
@@ -129,7 +125,12 @@ def replay(session: Session, as_json: Json = False) -> None:
 def _tell(proof: Proof) -> None:
     if proof.flaw is not None:
         return line(f"{proof.session} does not hold at event {proof.flaw.seq}: {proof.flaw.why}.")
-    line(f"{proof.session} holds: {proof.events} events, sealed by {proof.hash}")
+    if proof.sealed_to is None:
+        line(f"{proof.session} is consistent in itself: {proof.events} events.")
+        return line(f"Compare the seal {proof.hash} with one kept elsewhere (--seal).")
+    line(f"{proof.session} is what was sealed, up to event {proof.sealed_to} of {proof.events}.")
+    if proof.sealed_to < proof.events:
+        line("What follows is consistent in itself; a later seal proves it too.")
 
 
 def _short(text: str) -> str:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops.aws.clients import Aws, translated
 from mlops.aws.events import EventLog
 from mlops.aws.sessions import Sessions
@@ -14,20 +12,11 @@ from mlops.errors import RefusedError, RequestError
 from mlops.events import Event, EventKind, Head, inspect
 from mlops.exports import export_lines
 from mlops.replay import Replay, plan_ids, replay
-from workbench.proofs import Proof
+from mlops.run_records import PlanRecord
+from workbench.proofs import Proof, prove
 
-_SESSION_LIMIT = 200
-
-
-class LogSummary(BaseModel):
-    """One session's log in a list; `ends_at` is the number of its last event."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    session: str
-    title: str
-    updated_at: datetime
-    ends_at: int
+# How often a log is read that grows meanwhile.
+_LOOKS = 3
 
 
 class DecisionLog:
@@ -37,44 +26,38 @@ class DecisionLog:
         self._aws = aws
         self._log = EventLog(aws, clock)
 
-    @translated()
-    def all(self) -> list[LogSummary]:
-        """Of my conversations, newest first."""
-        mine = Sessions(self._aws).of_person(self._aws.settings.person, _SESSION_LIMIT)
-        return [
-            LogSummary(
-                session=session.session_id,
-                title=session.title,
-                updated_at=session.updated_at,
-                ends_at=self._log.head(session.session_id).seq,
-            )
-            for session in mine
-        ]
-
     def show(self, session_id: str, kind: EventKind | None = None) -> list[Decision]:
         events, _ = self._read(session_id)
         return decisions(events, kind)
 
-    def verify(self, session_id: str) -> Proof:
+    def verify(self, session_id: str, seal: str = "") -> Proof:
         events, head = self._read(session_id)
-        flaw = inspect(session_id, events, head)
-        return Proof(session=session_id, events=len(events), hash=head.hash, flaw=flaw)
+        return prove(session_id, events, head, inspect(session_id, events, head), seal)
 
-    def export(self, session_id: str) -> list[str]:
-        """Lines of a file that `verify_file` proves without AWS."""
-        return export_lines(session_id, *self._read(session_id))
+    def export(self, session_id: str) -> str:
+        """The text of a file that `verify_file` proves without AWS."""
+        lines = export_lines(session_id, *self._read(session_id))
+        return "".join(f"{line}\n" for line in lines)
 
     def replay(self, session_id: str) -> Replay:
         """RefusedError when the log itself does not hold: then there is nothing to replay."""
+        events, records = self._recorded(session_id)
+        for _ in range(_LOOKS - 1):
+            if self._log.head(session_id).seq == len(events):
+                break
+            events, records = self._recorded(session_id)
+        return replay(session_id, events, records)
+
+    @translated()
+    def _recorded(self, session_id: str) -> tuple[list[Event], dict[str, PlanRecord]]:
+        """The log and what is stored beside it; they belong together when no event came between."""
         events, head = self._read(session_id)
         flaw = inspect(session_id, events, head)
         if flaw is not None:
             message = f"The log does not hold at event {flaw.seq}: {flaw.why}."
             raise RefusedError("log_broken", message)
-        with translated():
-            stored = Snapshots(self._aws)
-            records = {plan_id: stored.record(plan_id) for plan_id in plan_ids(events)}
-        return replay(session_id, events, records)
+        stored = Snapshots(self._aws)
+        return events, {plan_id: stored.record(plan_id) for plan_id in plan_ids(events)}
 
     @translated()
     def _read(self, session_id: str) -> tuple[list[Event], Head]:
@@ -94,6 +77,5 @@ class DecisionLog:
 
     def _require_mine(self, session_id: str) -> None:
         """What the watchdog did for nobody in particular is everybody's to read."""
-        owner = Sessions(self._aws).owner(session_id)
-        if session_id != OPERATIONS and owner and owner != self._aws.settings.person:
-            raise RefusedError("not_yours", "This conversation belongs to somebody else.")
+        if session_id != OPERATIONS:
+            Sessions(self._aws).require_owner(session_id, self._aws.settings.person)
