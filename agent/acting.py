@@ -10,8 +10,6 @@ from mlops.errors import OpsError
 from mlops.events import EventKind
 
 _SIDE_BY_SIDE = 4
-# An event is one item of at most 400 kB.
-_MAX_EVENT_CHARS = 200_000
 
 Call = dict[str, Any]
 Result = dict[str, Any]
@@ -30,6 +28,11 @@ def carry_out(ports: Ports, state: State, calls: list[Call]) -> list[Result]:
     return [_tell(ports, state, *pair) for pair in zip(calls, answers, strict=True)]
 
 
+def plan_data(answer: Result) -> dict[str, Any]:
+    """Of a PLAN event, from the answer of plan_training."""
+    return {"plan": answer["plan"], "inputs_sha256": answer.get("inputs_sha256", "")}
+
+
 def _invoke(ports: Ports, call: Call) -> dict[str, Any] | OpsError:
     try:
         return ports.gateway.invoke_tool(call["tool"], call["arguments"])
@@ -45,11 +48,9 @@ def _tell(ports: Ports, state: State, call: Call, answer: dict[str, Any] | OpsEr
         failed = {**about, "ok": False, "error": answer.as_data()}
         ports.journal.note(state, EventKind.TOOL_RESULT, failed, key)
         return {"id": call["id"], "tool": call["tool"], "ok": False, "data": answer.as_data()}
-    logged, _ = shorten(answer, _MAX_EVENT_CHARS)
-    ports.journal.note(state, EventKind.TOOL_RESULT, {**about, "ok": True, "result": logged}, key)
+    ports.journal.note(state, EventKind.TOOL_RESULT, {**about, "ok": True, "result": answer}, key)
     if call["tool"] == "plan_training":
-        plan = answer["plan"]
-        data = {"plan": plan, "inputs_sha256": answer.get("inputs_sha256", "")}
-        ports.journal.note(state, EventKind.PLAN, data, f"plan#{plan['plan_id']}")
+        plan_id = answer["plan"]["plan_id"]
+        ports.journal.note(state, EventKind.PLAN, plan_data(answer), f"plan#{plan_id}")
     shown, note = shorten(answer)
     return {"id": call["id"], "tool": call["tool"], "ok": True, "data": shown, "note": note}

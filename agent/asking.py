@@ -1,4 +1,4 @@
-"""A conversation in, the model's answer out: each attempt is paid for by itself, a passing fault is asked again."""
+"""Asks the model: each attempt is paid for by itself, and after a passing fault it is asked again."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""A conversation in, one assistant message out, through boto3's ConverseStream; text is passed on as it comes."""
+"""Calls a Bedrock model through boto3's ConverseStream and passes its text on as it comes."""
 
 import threading
 from collections.abc import Mapping, Sequence

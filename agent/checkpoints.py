@@ -2,12 +2,16 @@
 
 The graph runs one node at a time, so what a node wrote stands in the next checkpoint: only an
 interrupt and its answer need an item of their own. One write per node, and one read to go on.
+A checkpoint takes the place of the one that it follows, and of no other: a process that slept
+through a takeover cannot overwrite what came after.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from botocore.exceptions import BotoCoreError, ClientError
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
@@ -21,7 +25,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import INTERRUPT, RESUME
 
-from mlops.aws.clients import Aws, Item
+from agent.journal import LeaseLostError
+from mlops.aws.clients import Aws, Item, error_code
 from mlops.aws.tables import CHECKPOINTS
 
 _PREFIX = "checkpoints/agent"
@@ -32,11 +37,12 @@ _LASTING = (INTERRUPT, RESUME)
 _MOST_ITEM_BYTES = 350_000
 # Longer than a plan's prices are valid: whoever approves later launches anew.
 _INTERRUPTS_LIVE = timedelta(days=90)
+# In the address of a checkpoint that was read: the items of interrupts seen beside it.
+_BESIDE = "items_beside"
+# The most keys of one BatchWriteItem.
+_BATCH = 25
 
-
-def open_saver(aws: Aws) -> "CheckpointSaver":
-    """A saver on the project's table, in the same account and at the same endpoint as `aws`."""
-    return CheckpointSaver(aws)
+_LOG = logging.getLogger(__name__)
 
 
 class CheckpointSaver(BaseCheckpointSaver[int]):
@@ -50,20 +56,22 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
         self._db = aws.dynamodb
         self._s3 = aws.client("s3")
         self._bucket = aws.settings.models_bucket
+        # By thread: the object of its latest state, where that is a large one.
+        self._objects: dict[str, str] = {}
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """None as well for a checkpoint that is not the latest any more."""
         thread = _thread(config)
-        items = {item["SK"]: item for item in self._items(thread)}
-        if _STATE not in items:
+        read = self._latest(thread)
+        if read is None:
             return None
-        kept = self._load(items[_STATE])
+        kept, items = read
         found, wanted = kept["checkpoint"]["id"], get_checkpoint_id(config)
         if wanted not in (None, found):
             return None
         parent = kept["parent"]
         return CheckpointTuple(
-            config=_config(thread, found),
+            config=_config(thread, found, sorted(items.keys() - {_STATE})),
             checkpoint=cast(Checkpoint, kept["checkpoint"]),
             metadata=cast(CheckpointMetadata, kept["metadata"]),
             parent_config=_config(thread, parent) if parent else None,
@@ -77,23 +85,29 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """In one write: a reader sees this checkpoint whole, or the one before it."""
-        thread = _thread(config)
+        """In one write: a reader sees this checkpoint whole, or the one before it.
+
+        LeaseLostError when the stored one is neither the one before it nor, because an answer was
+        lost, this one itself.
+        """
+        thread, parent = _thread(config), get_checkpoint_id(config)
         kept = {
             "checkpoint": checkpoint,
             "metadata": dict(metadata),
-            "parent": get_checkpoint_id(config),
+            "parent": parent,
         }
         kind, body = self.serde.dumps_typed(kept)
-        item: Item = {"PK": thread, "SK": _STATE, "kind": kind}
+        found = checkpoint["id"]
+        item: Item = {"PK": thread, "SK": _STATE, "checkpoint_id": found, "kind": kind}
         if len(body) > _MOST_ITEM_BYTES:
-            key = f"{_PREFIX}/{thread}"
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
-            item["s3_key"] = key
+            # A key of its own: nobody reads a half of one state with a half of another.
+            item["s3_key"] = f"{_PREFIX}/{thread}/{found}"
+            self._s3.put_object(Bucket=self._bucket, Key=item["s3_key"], Body=body)
         else:
             item["body"] = body
-        self._db.put_item(TableName=CHECKPOINTS, Item=item)
-        return _config(thread, checkpoint["id"])
+        self._replace(item, parent)
+        self._forget(thread, item.get("s3_key"), config)
+        return _config(thread, found)
 
     def put_writes(
         self,
@@ -114,6 +128,72 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
             "ttl": int((datetime.now(UTC) + _INTERRUPTS_LIVE).timestamp()),
         }
         self._db.put_item(TableName=CHECKPOINTS, Item=item)
+
+    def _replace(self, item: Item, parent: str | None) -> None:
+        """Whatever boto3 sends again finds its own item, and takes its place."""
+        try:
+            self._db.put_item(
+                TableName=CHECKPOINTS,
+                Item=item,
+                ConditionExpression="attribute_not_exists(checkpoint_id) "
+                "OR checkpoint_id IN (:parent, :this)",
+                ExpressionAttributeValues={
+                    ":this": item["checkpoint_id"],
+                    ":parent": parent or item["checkpoint_id"],
+                },
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            if "s3_key" in item:
+                self._drop_object(item["s3_key"])
+            message = "Another process has gone on with this conversation."
+            raise LeaseLostError("lease_lost", message) from error
+
+    def _forget(self, thread: str, s3_key: str | None, config: RunnableConfig) -> None:
+        """What belongs to the checkpoint before: its object, and the interrupts beside it."""
+        before = self._objects.pop(thread, None)
+        if s3_key is not None:
+            self._objects[thread] = s3_key
+        if before not in (None, s3_key):
+            self._drop_object(before)
+        configurable = config.get("configurable", {})
+        read_at, beside = configurable.get(_BESIDE, (None, []))
+        if beside and read_at == get_checkpoint_id(config):
+            self._drop_items([{"PK": thread, "SK": name} for name in beside[:_BATCH]])
+
+    def _drop_object(self, key: str) -> None:
+        try:
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
+        except (ClientError, BotoCoreError):
+            _LOG.exception("the outdated state %s was not deleted", key)
+
+    def _drop_items(self, keys: list[Item]) -> None:
+        try:
+            requests = [{"DeleteRequest": {"Key": key}} for key in keys]
+            self._db.batch_write_item(RequestItems={CHECKPOINTS: requests})
+        except (ClientError, BotoCoreError):
+            _LOG.exception("outdated interrupts of %s were not deleted", keys[0]["PK"])
+
+    def _latest(self, thread: str) -> tuple[Any, dict[str, Item]] | None:
+        """The state, and its item with those beside it by sort key."""
+        missing = None
+        while True:
+            items = {item["SK"]: item for item in self._items(thread)}
+            if _STATE not in items:
+                return None
+            s3_key = items[_STATE].get("s3_key")
+            try:
+                kept = self._load(items[_STATE])
+            except self._s3.exceptions.NoSuchKey:
+                # Another checkpoint took its place in between, and it was deleted.
+                if s3_key == missing:
+                    raise
+                missing = s3_key
+                continue
+            if s3_key is not None:
+                self._objects[thread] = s3_key
+            return kept, items
 
     def _items(self, thread: str) -> list[Item]:
         """A resume right after an interrupt must not miss it: the read is consistent."""
@@ -152,11 +232,13 @@ def _thread(config: RunnableConfig) -> str:
     return str(config.get("configurable", {})["thread_id"])
 
 
-def _config(thread: str, checkpoint_id: str) -> RunnableConfig:
-    return {
-        "configurable": {
-            "thread_id": thread,
-            "checkpoint_ns": "",
-            "checkpoint_id": checkpoint_id,
-        }
+def _config(thread: str, checkpoint_id: str, beside: Sequence[str] = ()) -> RunnableConfig:
+    """A run carries the address of what it has read along, to where it puts what follows."""
+    address: dict[str, Any] = {
+        "thread_id": thread,
+        "checkpoint_ns": "",
+        "checkpoint_id": checkpoint_id,
     }
+    if beside:
+        address[_BESIDE] = (checkpoint_id, list(beside))
+    return {"configurable": address}

@@ -1,6 +1,5 @@
-"""An answer of the model in, one whose numbers are confirmed out, or the numbers that are not."""
+"""Checks the numbers of a model's answer, and asks once more when some are in no result."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ from agent.asking import HaltError
 from agent.journal import LeaseLostError
 from agent.state import State
 from mlops import answers
-from mlops.claims import unconfirmed
+from mlops.claims import Known, known, unconfirmed
 from mlops.errors import OpsError
 from mlops.language import Language
 
@@ -20,15 +19,26 @@ _NOT_CONFIRMED = (
 Message = dict[str, Any]
 
 
+def known_in(state: State) -> Known:
+    """The numbers that person, results and code have named."""
+    own = [answers.help_text(language) for language in Language]
+    said = (block for m in state["messages"] if m["role"] == "user" for block in m["content"])
+    return known([*own, *(part for block in said for part in _parts(block))])
+
+
 def confirmed(
     state: State,
     message: Message,
+    said: Known,
     ask: Callable[[list[Message]], Message],
     note: Callable[[str], None],
 ) -> tuple[Message, list[str]]:
-    """The message, asked for once more where it states numbers that nothing here contains, and
-    the numbers that stay so. `ask` answers a conversation, `note` tells why it is asked again."""
-    wrong = _unconfirmed(state, message)
+    """The message to use, and those of its numbers that no result contains.
+
+    A message with such numbers is asked for once more. `ask` sends a conversation to the model;
+    `note` tells the person why it is asked again.
+    """
+    wrong = _unconfirmed(message, said)
     if not wrong:
         return message, []
     numbers = ", ".join(wrong)
@@ -40,14 +50,16 @@ def confirmed(
         raise
     except OpsError:
         return message, wrong
-    return again, _unconfirmed(state, again)
+    return again, _unconfirmed(again, said)
 
 
-def _unconfirmed(state: State, message: dict[str, Any]) -> list[str]:
-    """The amounts and scores of an answer that neither person nor result nor code has named."""
-    if talk.calls_of(message):
-        return []
-    said = (m for m in state["messages"] if m["role"] == "user")
-    own = [answers.help_text(language) for language in Language]
-    sources = [*own, *(json.dumps(m["content"], default=str) for m in said)]
-    return unconfirmed(talk.text_of(message), sources)
+def _parts(block: dict[str, Any]) -> list[Any]:
+    """What a block says; a result's own lists are counted, not the list of its parts."""
+    if "toolResult" not in block:
+        return [block.get("text", "")]
+    return [part.get("json", part.get("text", "")) for part in block["toolResult"]["content"]]
+
+
+def _unconfirmed(message: Message, said: Known) -> list[str]:
+    """Calls say nothing: what they ask for is judged by the gate."""
+    return [] if talk.calls_of(message) else unconfirmed(talk.text_of(message), said)

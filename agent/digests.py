@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlops.conversation import Outcome, read
+from mlops.conversation import ToolOutcome, read
 
 Message = Mapping[str, Any]
 
@@ -18,7 +18,7 @@ _UNINTERESTING = ("budget_comparator", "time_comparator", "target_comparator")
 
 
 def digest(messages: Sequence[Message]) -> str:
-    """One line of what was asked, one of what came of it; texts are quoted, so that they end."""
+    """Two lines: what was asked, and what came of it. Texts of others stand in quotes."""
     turn = read(messages)
     facts = [fact for outcome in turn.outcomes for fact in _facts(outcome)]
     answer = _last_words(messages)
@@ -26,7 +26,7 @@ def digest(messages: Sequence[Message]) -> str:
     return "\n".join([*lines, f"  {'; '.join(dict.fromkeys([*facts, answer]))}"])
 
 
-def _facts(outcome: Outcome) -> Iterator[str]:
+def _facts(outcome: ToolOutcome) -> Iterator[str]:
     if not outcome.ok:
         yield f"{outcome.tool} refused: {outcome.data.get('code', 'unknown')}"
         return
@@ -79,10 +79,15 @@ def _report(data: Mapping[str, Any]) -> Iterator[str]:
         yield f"stage {stage['stage']} {stage['job_name']}{score}"
 
 
+def _stop(data: Mapping[str, Any]) -> Iterator[str]:
+    """A plan that waited had no job yet."""
+    yield f"stopped {data['job']['job_name']}" if data.get("job") else "taken out of the queue"
+
+
 _FACTS = {
     "plan_training": _plan,
     "launch_sagemaker_training": _launch,
-    "stop_training_job": lambda data: iter([f"stopped {data['job']['job_name']}"]),
+    "stop_training_job": _stop,
     "describe_training_job": _jobs,
     "get_training_report": _report,
 }

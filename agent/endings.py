@@ -8,7 +8,7 @@ from mlops import answers
 from mlops.conversation import Action, Call, assistant_message, read
 from mlops.errors import Alternative, FaultError, OpsError
 from mlops.events import EventKind
-from mlops.exchanges import MILESTONES
+from mlops.exchanges import ToolOutcome, unmended
 from mlops.phrases import say
 
 RETRY = Alternative(kind="retry", message="Ask again")
@@ -35,8 +35,10 @@ def stuck(why: str) -> FaultError:
 
 
 def last_words(state: State, text: str, wrong: list[str]) -> dict[str, Any]:
-    """A refusal that nothing mended ends the turn as what it is, whatever the words say; numbers
-    that nothing confirms are named."""
+    """The event that ends the turn with the model's text; `wrong` are its unconfirmed numbers.
+
+    It is an error as long as a failure stands, whatever the text says.
+    """
     data: dict[str, Any] = {"text": text}
     if wrong:
         numbers = ", ".join(wrong)
@@ -45,7 +47,7 @@ def last_words(state: State, text: str, wrong: list[str]) -> dict[str, Any]:
     failed = state["failed"]
     if failed is None:
         return ending(EventKind.ANSWER, data)
-    return ending(EventKind.ERROR, {**failed["error"], **data})
+    return ending(EventKind.ERROR, {**failed["data"], **data})
 
 
 def end_of_launch(before: list[dict[str, Any]], state: State) -> Update:
@@ -57,15 +59,15 @@ def end_of_launch(before: list[dict[str, Any]], state: State) -> Update:
     return {"messages": [*before, message], "ending": ending(EventKind.ERROR, result["data"])}
 
 
-def unmended(state: State) -> dict[str, Any] | None:
-    """The latest failure that no later success of the same tool, or of a milestone, made good."""
-    failed = state["failed"]
-    for result in state["results"]:
-        if not result["ok"]:
-            failed = {"tool": result["tool"], "error": result["data"]}
-        elif failed and (result["tool"] == failed["tool"] or result["tool"] in MILESTONES):
-            failed = None
-    return failed
+def failure_of(state: State) -> dict[str, Any] | None:
+    """What went wrong in this turn and nothing has made good, with the results that just came."""
+    before = ToolOutcome.model_validate(state["failed"]) if state["failed"] else None
+    results = (
+        ToolOutcome(tool=r["tool"], arguments={}, ok=r["ok"], data=r["data"])
+        for r in state["results"]
+    )
+    failed = unmended(results, before)
+    return failed.model_dump() if failed else None
 
 
 def words(state: State, phrase: str, **facts: object) -> str:

@@ -19,9 +19,9 @@ from pydantic import (
 )
 
 from mlops.errors import RequestError, explain_validation
+from mlops.settings import is_loopback
 
 VARIABLE = "LLMOPS_MCP_SERVERS"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Auth(StrEnum):
@@ -52,7 +52,7 @@ class ExternalServer(BaseModel):
         parts = urlsplit(url)
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("a URL has no user, query or fragment; secrets belong in a variable")
-        local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+        local = parts.scheme == "http" and is_loopback(parts.hostname or "")
         if not parts.hostname or not (parts.scheme == "https" or local):
             raise ValueError("use https:// (http:// only for 127.0.0.1 or localhost)")
         return url

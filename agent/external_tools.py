@@ -136,8 +136,8 @@ class ExternalTools:
         return value if self._secret is None else _without(self._secret, value)
 
 
-class WidenedGateway:
-    """Our tools first, in their order; what external servers offer comes after, in place of none."""
+class CombinedGateway:
+    """Our tools first, in their order, then those of external servers; none of them replaces ours."""
 
     def __init__(self, ours: ToolGateway, others: Sequence[ExternalTools]):
         self._ours = ours
@@ -175,7 +175,7 @@ def open_tools(aws: Aws, environ: Mapping[str, str]) -> ToolGateway:
     servers = read_servers(aws.settings.mcp_servers)
     others = [_opened(aws, server, environ) for server in servers]
     ours = open_gateway(aws)
-    return WidenedGateway(ours, others) if others else ours
+    return CombinedGateway(ours, others) if others else ours
 
 
 def _opened(aws: Aws, server: ExternalServer, environ: Mapping[str, str]) -> ExternalTools:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from agent.mcp_gateway import open_mcp_gateway
 from agent.tool_search import lexical
 from mlops.aws.clients import Aws, translated
+from mlops.aws.faults import scrubbed
 from mlops.aws.gateway import DELIMITER, SERVICE, target_name
 from mlops.errors import FaultError, RefusedError, RequestError, from_wire
 from mlops.settings import LOCAL_GATEWAY_ID
@@ -105,7 +106,8 @@ def _result(name: str, payload: bytes, failed: bool) -> dict[str, Any]:
         raise FaultError("tool_failed", f"{name} answered no JSON.") from error
     if failed or not isinstance(body, dict):
         reason = body.get("errorMessage", "") if isinstance(body, dict) else ""
-        raise FaultError("tool_failed", f"{name} failed: {str(reason)[:300] or 'no reason given'}")
+        why = scrubbed(str(reason)) or "no reason given"
+        raise FaultError("tool_failed", f"{name} failed: {why}")
     if "error" in body:
         raise from_wire(body)
     return body

@@ -1,6 +1,5 @@
 """The agent as a state machine: hear, think, judge, act, observe, until there is an answer."""
 
-from collections.abc import Callable
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -8,7 +7,7 @@ from langgraph.graph import END, START, StateGraph
 
 from agent.nodes import Nodes
 from agent.ports import Ports
-from agent.state import Kept, State, Update, pack, unpack
+from agent.state import State
 from mlops.constraints import Intent
 
 Graph = Any
@@ -44,43 +43,27 @@ def after_observe(state: State) -> str:
 def build(ports: Ports, saver: BaseCheckpointSaver[Any]) -> Graph:
     """The graph; its thread is the session, its state outlives the process."""
     nodes = Nodes(ports)
-    graph = StateGraph(Kept)
+    graph = StateGraph(State)
 
-    graph.add_node("route", _node(nodes.route))
-    graph.add_node("greeting", _node(nodes.greeting))
-    graph.add_node("dataset_question", _node(nodes.dataset_question))
-    graph.add_node("think", _node(nodes.think))
-    graph.add_node("gate", _node(nodes.gate))
-    graph.add_node("approval", _node(nodes.approval))
-    graph.add_node("act", _node(nodes.act))
-    graph.add_node("observe", _node(nodes.observe))
+    graph.add_node("route", nodes.route)
+    graph.add_node("greeting", nodes.greeting)
+    graph.add_node("dataset_question", nodes.dataset_question)
+    graph.add_node("think", nodes.think)
+    graph.add_node("gate", nodes.gate)
+    graph.add_node("approval", nodes.approval)
+    graph.add_node("act", nodes.act)
+    graph.add_node("observe", nodes.observe)
 
     graph.add_edge(START, "route")
     graph.add_conditional_edges(
-        "route", _choice(after_route), ["greeting", "dataset_question", "think", "gate", END]
+        "route", after_route, ["greeting", "dataset_question", "think", "gate", END]
     )
     graph.add_edge("greeting", END)
     graph.add_edge("dataset_question", "gate")
-    graph.add_conditional_edges("think", _choice(after_think), ["gate", END])
-    graph.add_conditional_edges("gate", _choice(after_gate), ["approval", "act"])
-    graph.add_conditional_edges("approval", _choice(after_approval), ["act", END])
+    graph.add_conditional_edges("think", after_think, ["gate", END])
+    graph.add_conditional_edges("gate", after_gate, ["approval", "act"])
+    graph.add_conditional_edges("approval", after_approval, ["act", END])
     graph.add_edge("act", "observe")
-    graph.add_conditional_edges("observe", _choice(after_observe), ["think", END])
+    graph.add_conditional_edges("observe", after_observe, ["think", END])
 
     return graph.compile(checkpointer=saver)
-
-
-def _node(act: Callable[[State], Update]) -> Any:
-    """A node over the flat state as a node over the channels."""
-
-    def node(state: Kept) -> Kept:
-        return pack(act(unpack(state)))
-
-    return node
-
-
-def _choice(way: Callable[[State], str]) -> Any:
-    def choice(state: Kept) -> str:
-        return way(unpack(state))
-
-    return choice

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops.framing import framed
+from mlops.events import cut
+from mlops.exchanges import framed
 
 Message = dict[str, Any]
 
@@ -68,9 +69,9 @@ def shorten(data: dict[str, Any], limit: int = MAX_RESULT_CHARS) -> tuple[dict[s
     if size(data) <= limit:
         return data, ""
     for length in _LIST_LIMITS:
-        cut = _cut(data, length)
-        if size(cut) <= limit:
-            return cut, f"Shortened: lists hold at most {length} of their elements."
+        kept = cut(data, _MAX_STRING_CHARS, length)
+        if size(kept) <= limit:
+            return kept, f"Shortened: lists hold at most {length} of their elements."
     return {"message": "The result is too large to be shown."}, "Left out."
 
 
@@ -88,13 +89,3 @@ def _result_block(result: Mapping[str, Any]) -> dict[str, Any]:
             "status": "success" if result["ok"] else "error",
         }
     }
-
-
-def _cut(value: Any, length: int) -> Any:
-    if isinstance(value, dict):
-        return {key: _cut(part, length) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_cut(part, length) for part in value[:length]]
-    if isinstance(value, str) and len(value) > _MAX_STRING_CHARS:
-        return f"{value[:_MAX_STRING_CHARS]}…"
-    return value

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -10,9 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
 from mlops.aws.clients import Aws, error_code, translate
-from mlops.aws.tokens import rate_of
 from mlops.errors import Alternative, OpsError, RefusedError
-from mlops.token_rates import token_rates
+from mlops.token_rates import TokenRate, rate_of, token_rates
 
 _ABSENT = ("ResourceNotFoundException", "ValidationException")
 _DENIED = ("AccessDeniedException", "UnauthorizedException")
@@ -42,7 +41,6 @@ class ModelHealth(BaseModel):
     state: ModelState
     message: str = ""
     alternatives: tuple[Alternative, ...] = ()
-    end_of_life: date | None = None
 
     @property
     def line(self) -> str:
@@ -52,7 +50,7 @@ class ModelHealth(BaseModel):
 
 
 class ModelCheck:
-    """Begun when first looked at; nobody waits for it."""
+    """Checks the model in a thread, started by the first `look`, so that no screen waits for it."""
 
     def __init__(self, aws: Aws):
         self._aws = aws
@@ -81,8 +79,9 @@ def check(aws: Aws) -> ModelHealth:
     if not aws.settings.react:
         return ModelHealth(model_id=model_id, state=ModelState.NONE)
     try:
-        rate_of(aws.settings)
-        return _health(aws, model_id)
+        rate = rate_of(aws.settings, datetime.now(UTC))
+        found = _health(aws, model_id)
+        return found if rate.is_confirmed else _with_price(found, rate)
     except OpsError as error:
         refused = isinstance(error, RefusedError)
         return ModelHealth(
@@ -110,16 +109,23 @@ def _health(aws: Aws, model_id: str) -> ModelHealth:
     except BotoCoreError as error:
         raise translate(error) from error
     life = found.get("modelLifecycle", {})
-    end = life.get("endOfLifeTime")
     if life.get("status") != "LEGACY":
         return ModelHealth(model_id=model_id, state=ModelState.READY)
     return ModelHealth(
         model_id=model_id,
         state=ModelState.LEGACY,
-        message=_legacy(model_id, end),
+        message=_legacy(model_id, life.get("endOfLifeTime")),
         alternatives=_others(aws, model_id),
-        end_of_life=end.date() if end else None,
     )
+
+
+def _with_price(found: ModelHealth, rate: TokenRate) -> ModelHealth:
+    """Unconfirmed: said in the same line as whatever else there is to say."""
+    note = (
+        f"The price of {rate.model_id} of {rate.as_of} is unconfirmed: half as much again is booked,"
+        " at most what it costs. LLMOPS_MODEL_RATE confirms it."
+    )
+    return found.model_copy(update={"message": f"{found.message} {note}".strip()})
 
 
 def _describe(aws: Aws, model_id: str) -> dict[str, Any]:

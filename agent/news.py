@@ -1,4 +1,4 @@
-"""Ends of runs that nobody has heard of: stored reports in, an answer in the log and messages for the model out.
+"""Tells a person how a run ended that nobody has told them of, from its stored report.
 
 No model is asked here: the words are the policy's.
 """
@@ -52,7 +52,7 @@ def about_plan(answer: dict[str, Any], plan_id: str) -> dict[str, Any]:
 
 
 def _messages(plan_id: str, report: dict[str, object], text: str) -> list[Message]:
-    """As if a model had looked and answered."""
+    """The report and our words on it, as the messages of a model that had called the tool."""
     call = Call(tool="get_training_report", arguments={"plan_id": plan_id})
     asked = assistant_message(Action(calls=(call,), text=""), f"told-{plan_id}")
     shown, note = talk.shorten(report)

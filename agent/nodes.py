@@ -10,7 +10,7 @@ from agent import messages as talk
 from agent.acting import carry_out
 from agent.asking import HaltError
 from agent.asking import ask as ask_model
-from agent.confirming import confirmed
+from agent.confirming import confirmed, known_in
 from agent.context import window, without_reasoning
 from agent.endings import (
     RETRY,
@@ -18,19 +18,21 @@ from agent.endings import (
     ask_for,
     end_of_launch,
     end_with_error,
+    failure_of,
     last_words,
     stuck,
-    unmended,
     words,
 )
-from agent.gate import Gate
+from agent.gate import MAX_CALLS, Gate
 from agent.hearing import Hearing
 from agent.metering import ModelCall
 from agent.ports import Ports
 from agent.replies import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
+from agent.speaking import Speaking
 from agent.state import State, Update, anew
 from mlops import answers
 from mlops.approvals import ApprovalStatus
+from mlops.claims import Known
 from mlops.constraints import Parsed
 from mlops.conversation import Call, assistant_message, read
 from mlops.errors import FaultError, OpsError, RefusedError
@@ -109,23 +111,23 @@ class Nodes:
     def observe(self, state: State) -> Update:
         """Hands the results back, and ends a turn that cannot get anywhere."""
         heard = [talk.results_message(state["results"])]
-        failed = unmended(state)
+        failed = failure_of(state)
         update: Update = {"messages": heard, "results": [], "failed": failed}
         if state["launch"]:
             return {**update, **end_of_launch(heard, state)}
         if failed and state["refusals"] >= MAX_REFUSALS:
             why = f"{state['refusals']} calls could not be made; the last: "
-            return {**update, **end_with_error(heard, stuck(why + failed["error"]["message"]))}
+            return {**update, **end_with_error(heard, stuck(why + failed["data"]["message"]))}
         return update
 
-    def _message(self, state: State) -> dict[str, Any]:
+    def _message(self, state: State, said: Known) -> dict[str, Any]:
         """From the model, or from the policy where there is none or its tokens are used up."""
         conversation = window(state["messages"])
         if not self._ports.settings.react:
             return _by_policy(state)
         self._ports.journal.require_lease(state)
         try:
-            return self._from_model(state, conversation)
+            return self._from_model(state, conversation, said)
         except HaltError:
             raise
         except OpsError:
@@ -135,23 +137,31 @@ class Nodes:
                 raise
             return _by_policy(state)
 
-    def _from_model(self, state: State, conversation: list[dict[str, Any]]) -> dict[str, Any]:
+    def _from_model(
+        self, state: State, conversation: list[dict[str, Any]], said: Known
+    ) -> dict[str, Any]:
         stream = self._ports.journal.stream(state)
+        speaking = Speaking(said, stream)
         tools = self._ports.gateway.list_tools()
         reply = ask_model(
-            self._ports, state, conversation, tools, stream, partial(self._note_cost, state)
+            self._ports, state, conversation, tools, speaking, partial(self._note_cost, state)
         )
+        speaking.end()
         stream.flush()
         return reply.message
 
     def _confirmed(self, state: State) -> tuple[dict[str, Any], list[str]]:
         """The next message, and the numbers in it that nothing confirms."""
 
+        said = known_in(state)
+        # With one call more than a turn may have, the gate says so; the rest need no words.
+        most_calls = max(MAX_CALLS - state["calls_made"], 0) + 1
+
         def ask(messages: list[dict[str, Any]]) -> dict[str, Any]:
-            return _bounded(self._message({**state, "messages": messages}))
+            return _bounded(self._message({**state, "messages": messages}, said), most_calls)
 
         note = partial(self._note_thought, state)
-        return confirmed(state, ask(state["messages"]), ask, note)
+        return confirmed(state, ask(state["messages"]), said, ask, note)
 
     def _note_cost(self, state: State, call: ModelCall) -> None:
         """What a call of the model was booked at; a free one is not booked."""
@@ -178,12 +188,22 @@ def _readable(state: State, model_id: str) -> list[dict[str, Any]]:
     return without_reasoning(messages) if foreign else messages
 
 
-def _bounded(message: dict[str, Any]) -> dict[str, Any]:
+def _bounded(message: dict[str, Any], most_calls: int) -> dict[str, Any]:
     """Oversized tool input is refused by the gate; nothing should carry it until then."""
     blocks: list[dict[str, Any]] = []
+    calls = 0
     for block in message["content"]:
-        length = talk.size(block["toolUse"]["input"]) if "toolUse" in block else 0
-        if length > MAX_ARGUMENT_CHARS:
-            block = {"toolUse": {**block["toolUse"], "input": {UNREADABLE: too_long(length)}}}
+        if "toolUse" in block:
+            calls += 1
+            if calls > most_calls:
+                continue
+            block = {"toolUse": _small(block["toolUse"])}
         blocks.append(block)
     return {**message, "content": blocks}
+
+
+def _small(use: dict[str, Any]) -> dict[str, Any]:
+    length = talk.size(use["input"])
+    return (
+        use if length <= MAX_ARGUMENT_CHARS else {**use, "input": {UNREADABLE: too_long(length)}}
+    )

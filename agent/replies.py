@@ -4,23 +4,28 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 MAX_ARGUMENT_CHARS = 16_000
-MAX_TEXT_CHARS = 60_000
+MAX_ANSWER_CHARS = 60_000
 """Of one answer's text, and of its reasoning; several times what the output limit allows."""
+MAX_BLOCKS = 64
+MAX_MESSAGE_BYTES = 300_000
+"""Of all that is kept of one answer: a message is stored as one item of at most 400 kB."""
 MAX_STREAM_CHARS = 10_000_000
 UNREADABLE = "unreadable"
 """Key of a tool input whose JSON could not be taken; its value says why."""
 
-_TOOL_USE_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NAME_CHARS = 64
+_TOOL_USE_ID = re.compile(rf"[a-zA-Z0-9_-]{{1,{_NAME_CHARS}}}")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _CUT = "… (cut: the answer was too long)"
 
 OnText = Callable[[str], None]
+_Part = TypeVar("_Part", str, bytes)
 
 
 class Usage(BaseModel):
@@ -64,12 +69,12 @@ class Assembly:
         self._blocks: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, int] = {}
         self._trace: dict[str, Any] = {}
-        self._chars = 0
+        self._chars = self._text_chars = self._reasoning_chars = self._kept_bytes = 0
         self.stop_reason = ""
 
     @property
     def chars(self) -> int:
-        """How much of an answer came."""
+        """How much of an answer came, names and redacted parts too."""
         return self._chars
 
     def add(self, event: Mapping[str, Any]) -> None:
@@ -109,8 +114,7 @@ class Assembly:
 
     def _add(self, kind: str, body: Mapping[str, Any]) -> None:
         if kind == "contentBlockStart" and "toolUse" in body["start"]:
-            use = {**body["start"]["toolUse"], "input": "", "length": 0}
-            self._blocks[body["contentBlockIndex"]] = {"toolUse": use}
+            self._start_call(body["contentBlockIndex"], body["start"]["toolUse"])
         elif kind == "contentBlockDelta":
             self._add_delta(body["contentBlockIndex"], body["delta"])
         elif kind == "messageStop":
@@ -119,53 +123,85 @@ class Assembly:
             self._usage = body.get("usage", {})
             self._trace = body.get("trace", {})
 
+    def _start_call(self, index: int, use: Mapping[str, Any]) -> None:
+        call_id, name = str(use.get("toolUseId", "")), str(use.get("name", ""))
+        self._chars += len(call_id) + len(name)
+        if self._has_room(index):
+            self._blocks[index] = {
+                "toolUse": {
+                    # One character more than is allowed: still too long when it is judged.
+                    "toolUseId": self._kept(call_id[: _NAME_CHARS + 1]),
+                    "name": self._kept(name[:_NAME_CHARS]),
+                    "input": "",
+                    "length": 0,
+                }
+            }
+
     def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
+        has_room = self._has_room(index)
         if "text" in delta:
-            self._add_text(self._blocks.setdefault(index, {"text": ""}), delta["text"])
+            self._chars += len(delta["text"])
+            if has_room:
+                self._add_text(self._blocks.setdefault(index, {"text": ""}), delta["text"])
         elif "toolUse" in delta:
-            self._add_input(self._blocks[index]["toolUse"], delta["toolUse"]["input"])
+            self._chars += len(delta["toolUse"]["input"])
+            if has_room:
+                self._add_input(self._blocks[index]["toolUse"], delta["toolUse"]["input"])
         elif "reasoningContent" in delta:
-            self._add_reasoning(index, delta["reasoningContent"])
+            parts = delta["reasoningContent"]
+            self._chars += sum(len(part) for part in parts.values())
+            if has_room:
+                block = self._blocks.setdefault(index, {"reasoningContent": {}})
+                self._add_reasoning(block["reasoningContent"], parts)
+
+    def _has_room(self, index: int) -> bool:
+        """What comes in blocks beyond the last one is counted and not kept."""
+        return index in self._blocks or len(self._blocks) < MAX_BLOCKS
 
     def _add_text(self, block: dict[str, Any], more: str) -> None:
-        self._chars += len(more)
-        room = MAX_TEXT_CHARS - len(block["text"])
+        room = MAX_ANSWER_CHARS - self._text_chars
         if room <= 0:
             return
+        self._text_chars += len(more)
         said = clean(more) if len(more) <= room else clean(more[:room]) + _CUT
-        block["text"] += said
+        block["text"] += self._kept(said)
         self._on_text(said)
 
     def _add_input(self, use: dict[str, Any], more: str) -> None:
         """What is too long is counted and not kept."""
-        self._chars += len(more)
         use["length"] += len(more)
         if use["length"] <= MAX_ARGUMENT_CHARS:
-            use["input"] += more
+            use["input"] += self._kept(more)
 
-    def _add_reasoning(self, index: int, delta: Mapping[str, Any]) -> None:
-        content = self._blocks.setdefault(index, {"reasoningContent": {}})["reasoningContent"]
+    def _add_reasoning(self, content: dict[str, Any], delta: Mapping[str, Any]) -> None:
         if "redactedContent" in delta:
-            content["redactedContent"] = content.get("redactedContent", b"") + bytes(
-                delta["redactedContent"]
-            )
+            more = self._kept(bytes(delta["redactedContent"]))
+            content["redactedContent"] = content.get("redactedContent", b"") + more
             return
         reasoning = content.setdefault("reasoningText", {"text": ""})
-        more = delta.get("text", "")
-        self._chars += len(more)
-        if len(reasoning["text"]) + len(more) > MAX_TEXT_CHARS:
+        text = delta.get("text", "")
+        self._reasoning_chars += len(text)
+        if self._reasoning_chars > MAX_ANSWER_CHARS:
             raise MalformedError("reasoning without end")
-        reasoning["text"] += more
+        reasoning["text"] += self._kept(text)
         if "signature" in delta:
-            reasoning["signature"] = reasoning.get("signature", "") + delta["signature"]
+            signature = self._kept(delta["signature"])
+            reasoning["signature"] = reasoning.get("signature", "") + signature
+
+    def _kept(self, part: _Part) -> _Part:
+        """The part, counted; MalformedError when all parts together could not be stored."""
+        self._kept_bytes += len(part.encode("utf-8", "replace") if isinstance(part, str) else part)
+        if self._kept_bytes > MAX_MESSAGE_BYTES:
+            raise MalformedError("an answer too large to be kept")
+        return part
 
     def _finished(self, block: dict[str, Any]) -> dict[str, Any]:
         """A tool's input as an object; what cannot be read is marked, for the gate to refuse."""
         if "toolUse" not in block:
             return block
         use = block["toolUse"]
-        call_id = self._own_id(str(use.get("toolUseId", "")))
-        name = _NOT_IN_NAMES.sub("_", str(use.get("name", "")))[:64] or "unnamed"
+        call_id = self._own_id(use["toolUseId"])
+        name = _NOT_IN_NAMES.sub("_", use["name"]) or "unnamed"
         arguments = _input(use["input"], use["length"])
         return {"toolUse": {"toolUseId": call_id, "name": name, "input": arguments}}
 

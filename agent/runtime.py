@@ -1,4 +1,4 @@
-"""The headless API on the AgentCore Runtime contract: a request in, the session's events out as SSE.
+"""The headless API on the AgentCore Runtime contract: requests start turns and stream their events as SSE.
 
 A request starts its turn in the turn runner and then only tails the log: a client that leaves ends
 its stream, never the mission.
@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from agent.runtime_auth import access_of, guards
 from agent.runtime_frames import read_payload
+from agent.runtime_response import FrameResponse
 from agent.runtime_routes import Routes, answer, explain, problem_of
 from agent.runtime_streams import Streams
 from agent.runtime_tails import MOST_STREAMS, Tails
@@ -75,7 +76,7 @@ def _entry(streams: Streams) -> Callable[[Any, RequestContext], Any]:
 
     def invoke(payload: Any, context: RequestContext) -> Any:
         try:
-            return streams.start(read_payload(payload, context.session_id))
+            return FrameResponse(streams.start(read_payload(payload, context.session_id)))
         except Exception as error:
             return problem_of(explain(error))
 

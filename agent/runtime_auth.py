@@ -1,7 +1,6 @@
 """Who may call the headless API: address, Host, Origin, bearer token and body size, before anything else."""
 
 import hmac
-import ipaddress
 import json
 import re
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlops.errors import Alternative, OpsError, RefusedError, RequestError
-from mlops.settings import Settings
+from mlops.settings import Settings, is_loopback
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 MAX_BODY_BYTES = 256 * 1024
@@ -44,19 +43,14 @@ class Access(BaseModel):
         origin = headers.get("origin")
         if origin is not None and not self._knows(origin, host):
             return _problem(HTTPStatus.FORBIDDEN, "bad_origin", "This origin may not call.")
-        if self.token is None or path in _OPEN_PATHS or self._has_token(headers):
+        if self.token is None or path in _OPEN_PATHS:
+            return None
+        if has_token(headers, self.token.get_secret_value()):
             return None
         return _problem(HTTPStatus.UNAUTHORIZED, "unauthorized", "Send the bearer token.")
 
     def _knows(self, origin: str, host: str) -> bool:
         return origin in self.origins or origin in (f"http://{host}", f"https://{host}")
-
-    def _has_token(self, headers: Headers) -> bool:
-        assert self.token is not None
-        scheme, _, said = headers.get("authorization", "").partition(" ")
-        wanted = self.token.get_secret_value().encode()
-        same = hmac.compare_digest(said.strip().encode("utf-8", "replace"), wanted)
-        return same and scheme.lower() == "bearer"
 
 
 def access_of(settings: Settings, host: str) -> Access:
@@ -85,13 +79,11 @@ def access_of(settings: Settings, host: str) -> Access:
     return Access(token=token, origins=origins, loopback=local)
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def has_token(headers: Headers, token: str) -> bool:
+    """As a bearer token."""
+    scheme, _, said = headers.get("authorization", "").partition(" ")
+    same = hmac.compare_digest(said.strip().encode("utf-8", "replace"), token.encode())
+    return same and scheme.lower() == "bearer"
 
 
 def guards(access: Access) -> list[Middleware]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agent.turns import MAX_TEXT_CHARS
+from mlops.constraints import MAX_SENTENCE_CHARS
 from mlops.errors import OpsError, RequestError, explain_validation
 from mlops.events import Event, EventKind
+from mlops.session_ids import RESERVED
 
 Frame = dict[str, Any]
 _WAITS = "waiting"
@@ -27,7 +28,7 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    prompt: str | None = Field(default=None, min_length=1, max_length=MAX_TEXT_CHARS)
+    prompt: str | None = Field(default=None, min_length=1, max_length=MAX_SENTENCE_CHARS)
     approve: str | None = Field(default=None, min_length=1, max_length=80)
     decline: str | None = Field(default=None, min_length=1, max_length=80)
     resume: Resume | None = None
@@ -39,6 +40,8 @@ class Payload(BaseModel):
         asked = (self.prompt, self.approve, self.decline, self.resume)
         if sum(one is not None for one in asked) != 1:
             raise ValueError("exactly one of prompt, approve, decline and resume is wanted")
+        if self.session in RESERVED:
+            raise ValueError("this session is kept for the system; choose another id")
         return self
 
 

@@ -1,13 +1,10 @@
 """What programs read beside the streams: sessions, events, jobs, plans and costs as JSON, mine alone."""
 
-import logging
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,17 +13,16 @@ from agent.runtime_auth import problem_response
 from agent.runtime_frames import Frames
 from agent.runtime_tails import Tails
 from agent.services import Services
-from mlops.aws.clients import translate, translated
+from mlops.aws.clients import as_ours
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
 from mlops.aws.plans import Plans
 from mlops.aws.sessions import Session, Sessions
-from mlops.errors import FaultError, OpsError, RefusedError, RequestError
+from mlops.errors import NotYoursError, OpsError, RefusedError, RequestError
 from mlops.job import Job, change
 
 MOST_ROWS, MOST_EVENTS = 100, 500
 _PASSING = ("throttled", "aws_unreachable", "too_many_streams")
-_LOG = logging.getLogger(__name__)
 
 Act = Callable[[Request], dict[str, Any]]
 
@@ -75,9 +71,7 @@ class Routes:
 
     def events(self, request: Request) -> dict[str, Any]:
         """One page, oldest first; `more` says that another one follows after `last_seq`."""
-        session = self._sessions.get(request.path_params["session_id"])
-        if session is None or session.person != self._person:
-            raise RequestError("unknown_session", "There is no such conversation.")
+        session = self._sessions.of(self._person, request.path_params["session_id"])
         after = _number(request, "after", 2**53, default=0)
         limit = _number(request, "limit", MOST_EVENTS)
         found = self._log.tail(session.session_id, after, limit + 1)
@@ -93,15 +87,11 @@ class Routes:
 
     def job(self, request: Request) -> dict[str, Any]:
         """As SageMaker says that it is now."""
-        job = self._jobs.get(request.path_params["job_name"])
-        if job.person != self._person:
-            raise RequestError("unknown_job", f"There is no training job {job.job_name!r}.")
+        job = self._jobs.of(self._person, request.path_params["job_name"])
         return {"job": self._as_now(job).model_dump(mode="json")}
 
     def plan(self, request: Request) -> dict[str, Any]:
-        plan = self._plans.get(request.path_params["plan_id"])
-        if plan.person != self._person:
-            raise RequestError("unknown_plan", f"There is no plan {plan.plan_id!r}.")
+        plan = self._plans.of(self._person, request.path_params["plan_id"])
         approval = self._plans.approval(plan.plan_id)
         said = approval.model_dump(mode="json") if approval else None
         return {"plan": plan.model_dump(mode="json"), "approval": said}
@@ -129,8 +119,7 @@ def answer(act: Act) -> Callable[[Request], Response]:
 
     def endpoint(request: Request) -> Response:
         try:
-            with translated():
-                return JSONResponse(act(request))
+            return JSONResponse(act(request))
         except Exception as error:
             return problem_of(explain(error))
 
@@ -138,14 +127,9 @@ def answer(act: Act) -> Callable[[Request], Response]:
 
 
 def explain(error: Exception) -> OpsError:
-    """What a client may see of an exception; the rest is in the log, under the same number."""
-    if isinstance(error, OpsError):
-        return error
-    if isinstance(error, ClientError | BotoCoreError):
-        return translate(error)
-    number = uuid.uuid4().hex[:8]
-    _LOG.error("fault %s", number, exc_info=error)
-    return FaultError("internal", f"Something went wrong on our side; the log calls it {number}.")
+    """What a client may see of an exception; it does not learn that somebody else's things exist."""
+    seen = as_ours(error)
+    return seen.unknown if isinstance(seen, NotYoursError) else seen
 
 
 def problem_of(error: OpsError, status: int | None = None) -> Response:
@@ -155,20 +139,14 @@ def problem_of(error: OpsError, status: int | None = None) -> Response:
 def _status(error: OpsError) -> HTTPStatus:
     if error.code in _PASSING:
         return HTTPStatus.SERVICE_UNAVAILABLE
-    if error.code in _STATUS:
-        return _STATUS[error.code]
+    if error.code == "bad_payload":
+        return HTTPStatus.UNPROCESSABLE_ENTITY
     if error.code.startswith("unknown_") or error.code == "not_found":
         return HTTPStatus.NOT_FOUND
     if isinstance(error, RequestError):
         return HTTPStatus.BAD_REQUEST
     refused = isinstance(error, RefusedError)
     return HTTPStatus.CONFLICT if refused else HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-_STATUS: Mapping[str, HTTPStatus] = {
-    "bad_payload": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "not_yours": HTTPStatus.FORBIDDEN,
-}
 
 
 def _number(request: Request, name: str, most: int, default: int | None = None) -> int:

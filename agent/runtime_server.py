@@ -1,4 +1,4 @@
-"""The headless API's process: an address in, requests served until a signal; open streams end first."""
+"""Serves the headless API until a signal comes; open streams end first."""
 
 import errno
 import socket
@@ -16,13 +16,17 @@ _GRACE_SECONDS = 10
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """RequestError with the next step when the address is taken or is not ours. Port 0: any."""
+    """A socket that listens already: who calls before the server has started only waits.
+
+    RequestError with the next step when the address is taken or is not ours. Port 0: any.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Where TCP is not named, asyncio leaves a wait on that makes answers 40 ms slower.
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host.strip("[]"), port))
+        made.listen()
     except (OSError, OverflowError) as error:
         made.close()
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE

@@ -1,4 +1,4 @@
-"""A payload in, the frames of its answer out: the turn is started, then its session's log is tailed."""
+"""Answers a payload: starts the turn that it asks for, then yields the session's events as frames."""
 
 import time
 import uuid
@@ -32,11 +32,11 @@ class Streams:
         self._log = EventLog(services.aws, clock)
 
     @translated()
-    def start(self, payload: Payload) -> Iterator[Frame]:
+    def start(self, payload: Payload) -> "Stream":
         """The turn runs when this returns; OpsError when it may not."""
         self._tails.require_room()
         watched = self._begin(payload)
-        return self._frames(watched, payload.follow)
+        return Stream(self._frames(watched, payload.follow), watched)
 
     def _begin(self, payload: Payload) -> "_Watched":
         tokens_after = int(self._clock().timestamp() * 1000) - 1
@@ -44,7 +44,7 @@ class Streams:
             return self._resumed(payload, tokens_after)
         plan_id = payload.approve or payload.decline
         if plan_id is not None:
-            session = Plans(self._aws).get(plan_id).session_id
+            session = Plans(self._aws).of(self._settings.person, plan_id).session_id
         else:
             session = payload.session or f"session-{uuid.uuid4().hex[:16]}"
         seq = self._log.head(session).seq
@@ -69,9 +69,7 @@ class Streams:
         assert payload.resume is not None
         if payload.session is None:
             raise RequestError("bad_payload", "Say which session to resume.")
-        session = Sessions(self._aws).get(payload.session)
-        if session is None or session.person != self._settings.person:
-            raise RequestError("unknown_session", "There is no such conversation.")
+        session = Sessions(self._aws).of(self._settings.person, payload.session)
         self._turns.tell(session.session_id)
         return _Watched(
             session_id=session.session_id,
@@ -100,8 +98,9 @@ class Streams:
     ) -> Iterator[Frame]:
         opened = self._tails.open(watched.session_id, watched.replay_after, watched.tokens_after)
         with opened as tail:
+            watched.tail = tail
             spoke = time.monotonic()
-            while not self._is_over(watched, follow, tail, outlook):
+            while not watched.has_left and not self._is_over(watched, follow, tail, outlook):
                 if self._tails.closed:
                     outlook.ending = Ending.CLOSING
                     return
@@ -139,7 +138,7 @@ class Streams:
         return True
 
     def _has_jobs(self, outlook: Outlook) -> bool:
-        """A run whose report is to come; asked once, since jobs do not go away again."""
+        """Whether the approved plan has started: then its report will come."""
         plan_id = outlook.running_plan
         if plan_id is not None and not outlook.launched:
             with translated():
@@ -147,9 +146,26 @@ class Streams:
         return outlook.launched
 
 
+class Stream:
+    """The frames of one answer. Whoever stops reading them leaves: from any thread, and often
+    enough, the watched log is let go at once and a waiting reader wakes up."""
+
+    def __init__(self, frames: Iterator[Frame], watched: "_Watched"):
+        self.frames = frames
+        self._watched = watched
+
+    def leave(self) -> None:
+        self._watched.has_left = True
+        if self._watched.tail is not None:
+            self._watched.tail.leave()
+
+
 @dataclass
 class _Watched:
-    """What a stream shows: events after `shown_after`; a turn is one that this stream started."""
+    """What a stream shows: the session's events after `shown_after`, read from `replay_after` on.
+
+    `turn` is the one that this stream started, None when it only reads along.
+    """
 
     session_id: str
     turn: str | None
@@ -157,3 +173,5 @@ class _Watched:
     shown_after: int
     tokens_after: int
     is_told: bool = False
+    tail: Tail | None = None
+    has_left: bool = False

@@ -1,12 +1,6 @@
-"""What the graph carries from node to node, and what a checkpoint holds: JSON primitives only.
+"""What the graph carries from node to node, and what a checkpoint holds: JSON primitives only."""
 
-Nodes see one flat `State`. The graph keeps it as two channels, because a checkpoint writes one item
-for each channel that changed.
-"""
-
-import operator
-from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired, TypedDict, cast
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from mlops.events import EventKind
 
@@ -23,24 +17,17 @@ def grown(before: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict
     return more[1:] if more[:1] == [_ANEW] else before + more
 
 
-class Kept(TypedDict):
-    """A State as the graph's channels: messages grow, the rest is merged key by key."""
-
-    messages: Annotated[list[dict[str, Any]], grown]
-    rest: Annotated[dict[str, Any], operator.or_]
-
-
 class State(TypedDict):
     """`messages` accumulate over a session; everything else belongs to the running turn.
 
     calls: [{"id", "tool", "arguments"}]; results: [{"id", "tool", "ok", "data", "note"}];
-    seen: how often each call was asked for; failed: {"tool", "error"} not yet mended;
+    seen: how often each call was asked for; failed: the tool's outcome that nothing has made good yet;
     ending: {"kind", "data"} of the event that ends the turn; report: the plan whose end is told;
     news: messages about ends of runs that the person has not heard of;
     reasoner: the model whose thoughts the messages hold.
     """
 
-    messages: list[dict[str, Any]]
+    messages: Annotated[list[dict[str, Any]], grown]
     session_id: str
     turn: str
     leg: str
@@ -100,18 +87,6 @@ def fresh(
         failed=None,
         ending=None,
     )
-
-
-def pack(update: Mapping[str, Any]) -> Kept:
-    """A state, or what changes of one, as channels."""
-    rest = {key: value for key, value in update.items() if key != "messages"}
-    return Kept(messages=update.get("messages", []), rest=rest)
-
-
-def unpack(kept: Mapping[str, Any]) -> State:
-    """The flat state again; what an older checkpoint does not know is empty."""
-    state = {"report": "", "news": [], "messages": kept["messages"], **kept["rest"]}
-    return cast(State, state)
 
 
 def ending(kind: EventKind, data: dict[str, Any]) -> dict[str, Any]:

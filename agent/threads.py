@@ -1,4 +1,4 @@
-"""The graph's threads, one for each session: states in, states out; what a dead process left can be gone on with."""
+"""Runs the graph, one thread for each session; a run that a dead process left can be continued."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from langgraph.types import Command
 
 from agent.graph import build
 from agent.ports import Ports
-from agent.state import State, pack, unpack
+from agent.state import State
 
 _RECURSION_LIMIT = 100
 
@@ -28,7 +28,7 @@ class Threads:
 
     def begin(self, state: State, durability: str) -> State:
         """A new turn, to its end or to an interrupt."""
-        return self._invoke(state["session_id"], pack(state), durability)
+        return self._invoke(state["session_id"], state, durability)
 
     def decide(self, session_id: str, plan_id: str) -> State:
         """Goes on where a decision was waited for."""
@@ -39,11 +39,12 @@ class Threads:
         return self._invoke(session_id, None, "sync")
 
     def kept(self, session_id: str) -> Kept | None:
+        """None as well for what an earlier version left in another shape."""
         snapshot = self._graph.get_state(_config(session_id))
-        if not snapshot.values:
+        if "turn" not in snapshot.values:
             return None
         waits = bool(snapshot.interrupts)
-        return Kept(unpack(snapshot.values), bool(snapshot.next) and not waits, waits)
+        return Kept(snapshot.values, bool(snapshot.next) and not waits, waits)
 
     def waits(self, session_id: str) -> bool:
         """For a person's decision on a plan."""
@@ -57,7 +58,7 @@ class Threads:
         return kept.state["turn"] if kept and waits else None
 
     def _invoke(self, session_id: str, given: Any, durability: str) -> State:
-        return unpack(self._graph.invoke(given, _config(session_id), durability=durability))
+        return self._graph.invoke(given, _config(session_id), durability=durability)
 
 
 def _config(session_id: str) -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""Turns run here, outside any screen: a person's words or decision in, events in the session's log out.
+"""Runs turns outside any screen: a person's words or decision starts one, its events go to the log.
 
 A turn whose process died is taken over by the next one that looks, from its checkpoint.
 """
 
 import logging
-import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.bedrock import BedrockModel, Model
-from agent.checkpoints import open_saver
+from agent.checkpoints import CheckpointSaver
 from agent.gate import approval_data
 from agent.gateway import ToolGateway
 from agent.journal import Journal, LeaseLostError
@@ -29,19 +28,16 @@ from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.plans import Plans
 from mlops.aws.sessions import Session, Sessions, Turn
-from mlops.constraints import Intent, parse
+from mlops.constraints import MAX_SENTENCE_CHARS, Intent, parse
 from mlops.conversation import read
 from mlops.errors import Alternative, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.plan import Plan
+from mlops.session_ids import require_id
 
-MAX_TEXT_CHARS = 20_000
 # What a lease says about a turn that carries out a decision, or tells how a run ended. No person
 # can say it: what they say is stripped.
 _DECISION, _REPORT = "\ndecision: ", "\nreport: "
-
-# What fits into keys, addresses and file names alike.
-_SESSION_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,18 +70,17 @@ class Turns:
             plans=self._plans,
             clock=clock,
         )
-        self._threads = Threads(ports, saver or open_saver(aws))
+        self._threads = Threads(ports, saver or CheckpointSaver(aws))
         self._news = News(aws, self._journal, clock)
         self._workers = Workers(self._journal, self._leases, self._person)
 
     def submit(self, session_id: str, text: str) -> str:
         """Starts a turn and returns its id; RefusedError("turn_running") while one runs."""
         said = text.strip()
-        if not said or len(said) > MAX_TEXT_CHARS:
-            limit = f"between 1 and {MAX_TEXT_CHARS} characters"
+        if not said or len(said) > MAX_SENTENCE_CHARS:
+            limit = f"between 1 and {MAX_SENTENCE_CHARS} characters"
             raise RequestError("bad_text", f"Say what you want in {limit}.")
-        if not _SESSION_ID.fullmatch(session_id):
-            raise RequestError("bad_session", "A session id is 1 to 64 of A-Z a-z 0-9 _ . -")
+        require_id(session_id)
         untold = self._finish_orphan(session_id)
         turn = f"turn-{uuid.uuid4().hex[:12]}"
         self._claim(session_id, turn, said)
@@ -122,7 +117,7 @@ class Turns:
 
     def resume_orphans(self) -> int:
         """Takes over the turns whose process died; how many."""
-        orphans = filter(self._is_orphan, self._sessions.of_person(self._person))
+        orphans = self._sessions.interrupted(self._person, self._clock())
         return sum(self._take_over(session) for session in orphans)
 
     def wait(self, turn: str, timeout: float | None = None) -> bool:
@@ -136,9 +131,6 @@ class Turns:
     def close(self) -> None:
         """Lets running turns end."""
         self._workers.close()
-
-    def _is_orphan(self, session: Session) -> bool:
-        return session.turn is not None and session.turn.lease_until < self._clock()
 
     def _take_over(self, session: Session) -> bool:
         """False when somebody else was faster."""
@@ -157,12 +149,10 @@ class Turns:
 
         The plans whose end the person has not been told.
         """
-        session = self._sessions.get(session_id)
+        session = self._sessions.require_owner(session_id, self._person)
         if session is None:
             return ()
-        if session.person != self._person:
-            raise RefusedError("not_yours", "This conversation belongs to somebody else.")
-        if self._is_orphan(session):
+        if session.is_interrupted(self._clock()):
             self._take_over(session)
             raise RefusedError(
                 "turn_running",
@@ -223,7 +213,7 @@ class Turns:
             return None
 
     def _note_decision(self, plan: Plan, turn: str, approval: Approval) -> None:
-        data = {**approval_data(plan, approval.status), "by": approval.by}
+        data = approval_data(plan, approval.status, approval)
         state = fresh(plan.session_id, turn, plan.person, "")
         key = f"{approval.status}#{plan.plan_id}"
         self._journal.note(state, EventKind.APPROVAL, data, key)

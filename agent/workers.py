@@ -1,18 +1,15 @@
-"""Claimed turns run here, in threads: whatever happens, each ends with `done`, and its lease is given back."""
+"""Runs claimed turns in threads: each ends with a `done` event, and its lease is given back."""
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from agent.journal import Journal, LeaseLostError
 from agent.leases import Leases
 from agent.state import State, fresh
-from mlops.aws.clients import translate
-from mlops.errors import FaultError, OpsError
+from mlops.aws.clients import as_ours
+from mlops.errors import OpsError
 from mlops.events import TOLD, EventKind
 
 _THREADS = 16
@@ -69,9 +66,11 @@ class Workers:
             except LeaseLostError:
                 raise
             except Exception as error:
-                data = _explain(error, turn).as_data()
-                self._journal.note(state, EventKind.ERROR, data)
+                self._journal.note(state, EventKind.ERROR, as_ours(error).as_data())
             self._journal.note(state, EventKind.DONE, {}, key and f"done#{key}")
+        except LeaseLostError:
+            _LOG.warning("turn %s of %s is another process's now", turn, session_id)
+            self._leases.give_up(session_id, turn)
         except Exception:
             _LOG.exception("turn %s of %s could not be ended", turn, session_id)
         finally:
@@ -88,14 +87,3 @@ class Workers:
 def _how_it_ended(state: State) -> str:
     end = state["ending"]
     return "waiting" if end is None else str(end["kind"])
-
-
-def _explain(error: Exception, turn: str) -> OpsError:
-    """What a person may see of an exception; the rest is in the log, under the same id."""
-    if isinstance(error, OpsError):
-        return error
-    if isinstance(error, ClientError | BotoCoreError):
-        return translate(error)
-    mark = uuid.uuid4().hex[:8]
-    _LOG.error("turn %s failed (%s)", turn, mark, exc_info=error)
-    return FaultError("internal", f"Something went wrong on our side; the log calls it {mark}.")

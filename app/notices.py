@@ -25,7 +25,7 @@ _OPENED = "notices-opened"
 
 
 def draw(chat: Any) -> None:
-    """A part of its own, that looks again every few seconds."""
+    """Draws the inbox as a fragment, which runs again every few seconds without the page."""
     with st.sidebar:
         st.fragment(_inbox, run_every=EVERY_SECONDS)(chat)
 

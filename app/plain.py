@@ -7,8 +7,8 @@ import re
 from decimal import ROUND_FLOOR, Decimal
 
 from mlops.money import parse_usd, show_usd
-from workbench.markdown import escape
 from workbench.tables import plain
+from workbench.transcripts import escape
 
 __all__ = ["at_least", "at_most", "escape", "prose", "seconds"]
 

@@ -6,6 +6,7 @@ import streamlit as st
 from app.plain import at_most, escape, seconds
 from app.plan_card import labels, next_steps
 from app.wording import CLAUSES, comparison, what_runs
+from mlops.expectations import interval
 from mlops.money import parse_usd, show_usd
 from mlops.report import Outcome, Report, StageResult
 
@@ -21,6 +22,8 @@ def draw(report: Report) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             title = f"Report on {escape(report.dataset)}"
             st.subheader(title, anchor=False, width="content")
+            if report.reported_stage is None:
+                st.badge("No model", icon=":material/block:", color="red")
             labels(report.synthetic, report.sandbox)
         _figures(report)
         _verdicts(report)
@@ -37,18 +40,15 @@ def _figures(report: Report) -> None:
     billed = sum(stage.billed_seconds for stage in report.stages)
     with st.container(horizontal=True):
         if best is not None and "f1" in best.metrics:
-            st.metric(f"Test F1{_interval(best)}", f"{best.metrics['f1']:.4f}", width="content")
+            low, high = best.metrics.get("f1_low"), best.metrics.get("f1_high")
+            title = f"Test F1{interval(low, high)}"
+            st.metric(title, f"{best.metrics['f1']:.4f}", width="content")
         st.metric(
             f"Cost (at most {at_most(report.ceiling_usd)})",
             show_usd(parse_usd(report.total_cost_usd)),
             width="content",
         )
         st.metric("Billed", seconds(billed), width="content")
-
-
-def _interval(stage: StageResult) -> str:
-    low, high = stage.metrics.get("f1_low"), stage.metrics.get("f1_high")
-    return "" if low is None or high is None else f" (95 %: {low:.3f}–{high:.3f})"
 
 
 def _verdicts(report: Report) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from mlops.clauses import MICRO_USD, Comparator, Problem
 from mlops.constraints import Constraints, Intent, Parsed, parse
 from mlops.money import parse_usd, to_usd
+from mlops.spending import MONTHLY_LIMIT
 from mlops.words import fold
 
 AS_SAID_BEFORE = "as said before"
@@ -97,6 +98,8 @@ def amendment(
 ) -> Amendment:
     """What `text` changes of `before`; `plan` is what "cheaper" is compared with."""
     words = folded(text)
+    if any(problem.clause == MONTHLY_LIMIT for problem in parsed.problems):
+        return Amendment(problems=parsed.problems)
     if dropped := _dropped(words):
         found = {clause for clause in dropped if not _says(parsed, clause)}
         spoken = _spoken(parsed, without=frozenset(found))

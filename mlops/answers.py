@@ -6,7 +6,7 @@ from typing import Any
 from mlops.choices import lettered
 from mlops.language import Language
 from mlops.money import parse_usd, show_usd
-from mlops.phrases import say, state_in_words
+from mlops.phrases import reason_in_words, say, state_in_words, state_predicate
 
 Data = Mapping[str, Any]
 
@@ -74,7 +74,7 @@ def job_cost(result: Data, language: Language = EN) -> str:
     job = result["jobs"][0]
     facts = {"name": job["job_name"], "where": job["instance_type"]}
     if job["cost_usd"] is None:
-        state = state_in_words(job["state"], language)
+        state = state_predicate(job["state"], language)
         return say("job_running", language, state=state, usd=_usd(job["ceiling_usd"]), **facts)
     seconds = job["billed_seconds"]
     return say("job_cost", language, usd=job["cost_usd"], seconds=seconds, **facts)
@@ -86,7 +86,7 @@ def job_end(result: Data, language: Language = EN) -> str:
     if not found:
         return say("no_jobs", language)
     job = next((j for j in found if j["state"] == "failed"), found[0])
-    state = state_in_words(job["state"], language)
+    state = state_predicate(job["state"], language)
     facts = {"name": job["job_name"], "state": state}
     if job["state"] == "failed":
         return say("failed_because", language, why=job["failure_reason"] or "?", **facts)
@@ -132,9 +132,10 @@ def plan(made: Data, language: Language = EN) -> str:
 
 def why_plan(made: Data, language: Language = EN) -> str:
     """The reasons that the plan itself gives, and what it left out."""
-    reasons = [f"- {reason}" for reason in made["reasons"]]
+    reasons = [f"- {reason_in_words(reason, language)}" for reason in made["reasons"]]
     steps = [(str(step["title"]), str(step["why"])) for step in made["next_steps"]]
     steps += [(str(out["what"]), str(out["why"])) for out in made["rejections"]]
+    steps = [(what, reason_in_words(why, language)) for what, why in steps]
     left_out = [say("left_out", language, what=what, why=why) for what, why in steps]
     return "\n".join([say("why_plan", language), *reasons, *left_out[:_MOST_REASONS]])
 
@@ -151,8 +152,14 @@ def stopped(result: Data, language: Language = EN) -> str:
     job = result["job"]
     if job is None:
         return say("cancelled", language, plan=result["plan_id"], usd=_usd(result["released_usd"]))
-    state = state_in_words(job["state"], language)
+    state = state_predicate(job["state"], language)
     return say("stopped", language, name=job["job_name"], state=state)
+
+
+def shall_stop(job: Data, language: Language = EN) -> str:
+    """Asked back, so that a yes or the letter stops it."""
+    facts = {"name": job["job_name"], "where": job["instance_type"]}
+    return "\n".join([say("shall_stop", language, **facts), *lettered([str(job["job_name"])])])
 
 
 def which_job(names: Sequence[str], language: Language = EN) -> str:

@@ -11,7 +11,7 @@ from mlops.money import parse_usd
 from mlops.words import fold
 
 
-class Offer(BaseModel):
+class Choice(BaseModel):
     """One way that was offered, as it was lettered; `size` are the sentences of a dataset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +59,7 @@ _QUALITIES: tuple[tuple[str, str, bool], ...] = (
 _QUALITY = {w: (measure, most) for words, measure, most in _QUALITIES for w in words.split()}
 
 
-def pick(text: str, offers: Sequence[Offer]) -> Offer | str | None:
+def pick(text: str, offers: Sequence[Choice]) -> Choice | str | None:
     """The offer that is meant; a letter that was not offered as itself; None for no such answer."""
     word = core(text)
     if word is None or not offers:
@@ -88,10 +88,10 @@ def core(text: str) -> str | None:
     return left[0] if len(left) == 1 else None
 
 
-def offer_of(alternative: Mapping[str, Any]) -> Offer:
+def choice_of(alternative: Mapping[str, Any]) -> Choice:
     """From an error's data."""
     way = Alternative.model_validate(alternative)
-    return Offer(
+    return Choice(
         message=way.message,
         kind=way.kind,
         cost_usd=way.cost_usd,
@@ -105,7 +105,7 @@ def lettered(messages: Sequence[str]) -> list[str]:
     return [f"{letter}. {text}" for letter, text in zip(LETTERS, messages, strict=False)]
 
 
-def _by_quality(word: str, offers: Sequence[Offer]) -> Offer | None:
+def _by_quality(word: str, offers: Sequence[Choice]) -> Choice | None:
     """None as well when two offers are the same in it: then nothing was named."""
     if word not in _QUALITY:
         return None
@@ -121,7 +121,7 @@ def _by_quality(word: str, offers: Sequence[Offer]) -> Offer | None:
     return found[0] if len(found) == 1 else None
 
 
-def _measure(offer: Offer, measure: str) -> int | None:
+def _measure(offer: Choice, measure: str) -> int | None:
     if measure == "cost":
         return parse_usd(offer.cost_usd) if offer.cost_usd is not None else None
     return offer.minutes if measure == "minutes" else offer.size

@@ -4,11 +4,13 @@ clause, the span of it all."""
 import re
 from dataclasses import dataclass, replace
 
+from mlops.lexicon import LEXICON, Entry
 from mlops.quantities import Reading
 
 QUANTITIES = "MEZYN"
 _REACH = 8  # tokens between "budget" or "F1" and its amount
 _GLUE = "=aoib~SBT"
+_NONE = Entry("")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class Context:
 
 
 def context(reading: Reading, i: int, cues: str) -> Context:
+    return _with_negation(reading, _around(reading, i, cues))
+
+
+def _around(reading: Reading, i: int, cues: str) -> Context:
     left = look_left(reading, i, cues)
     if left.cue is not None and left.is_tight:
         return _trailing_comparator(reading, left)
@@ -52,6 +58,18 @@ def look_left(reading: Reading, i: int, cues: str) -> Context:
         elif tag not in _GLUE and tag != "<" and tag != ">":
             is_tight = False
     return Context(comparator, cue, is_tight or cue is None, first, i)
+
+
+def _with_negation(reading: Reading, context: Context) -> Context:
+    """The "not" that turned the comparator belongs to the words: "not more than five dollars"."""
+    if not context.comparator:
+        return context
+    for j in range(context.first - 1, max(context.first - 1 - _REACH, -1), -1):
+        if reading.tags[j] in ",.&!" + QUANTITIES:
+            break
+        if reading.tags[j] == "=" and LEXICON.get(reading.tokens[j].key, _NONE).tag == "!":
+            return replace(context, first=j)
+    return context
 
 
 def _trailing_comparator(reading: Reading, context: Context) -> Context:

@@ -9,16 +9,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Parsed, parse
-from mlops.exchanges import Message, Outcome, exchanges, note, outcomes
+from mlops.exchanges import Message, ToolOutcome, exchanges, note, outcomes
 from mlops.language import Language, language_of
-from mlops.memory import REQUESTS, Memory
+from mlops.memory import REQUESTS, Memory, keeps
 from mlops.references import in_context
 
 __all__ = [
     "Action",
     "Call",
     "Conversation",
-    "Outcome",
+    "ToolOutcome",
     "assistant_message",
     "noted",
     "read",
@@ -27,14 +27,21 @@ __all__ = [
 
 
 class Conversation(BaseModel):
-    """The last thing a person said, the outcomes since then, and what there was before."""
+    """The last thing a person said, the outcomes since then, what there was before, and the id of
+    the plan that waits for a decision."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     earlier_texts: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ToolOutcome, ...]
     before: Memory = Memory()
+    waiting: str | None = None
+
+    @property
+    def open_plan(self) -> dict[str, Any] | None:
+        """The plan that a person can still decide on."""
+        return next((p for p in self.before.plans if p["plan_id"] == self.waiting), None)
 
     @property
     def language(self) -> Language:
@@ -77,6 +84,7 @@ def read(messages: Sequence[Message]) -> Conversation:
         earlier_texts=tuple(earlier),
         outcomes=found[-1].outcomes,
         before=_before(messages),
+        waiting=found[-1].noted.waiting if found[-1].noted else None,
     )
 
 
@@ -89,10 +97,15 @@ def understand(messages: Sequence[Message]) -> Parsed:
     return noted.parsed if noted else in_context(found[-1].text, _before(messages))
 
 
-def noted(message: Message, parsed: Parsed, messages: Sequence[Message]) -> dict[str, Any]:
-    """A person's message with how code understood it, and with the request that stays open."""
-    request = None if parsed.intent in REQUESTS else _before(messages).request
-    return {**message, "content": [*message["content"], note(parsed, request)]}
+def noted(
+    message: Message, parsed: Parsed, messages: Sequence[Message], waiting: str | None = None
+) -> dict[str, Any]:
+    """A person's message with how code understood it, with the request that stays open and the plan
+    that waits."""
+    before = _before(messages)
+    begins = parsed.intent in REQUESTS and not keeps(parsed) and not before.is_what_if(parsed)
+    request = None if begins else before.request
+    return {**message, "content": [*message["content"], note(parsed, request, waiting)]}
 
 
 def assistant_message(action: Action, call_id: str) -> dict[str, Any]:

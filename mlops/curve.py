@@ -26,7 +26,7 @@ POWERS = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 RATES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0)
 
 
-class Verdict(BaseModel):
+class StopVerdict(BaseModel):
     """`probability` that the target is missed; `bound` is the most that a further run should give."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,14 +47,14 @@ class _Fit(BaseModel):
     leverage: float
 
 
-def out_of_reach(points: Sequence[float], target: float, planned: int) -> Verdict:
+def out_of_reach(points: Sequence[float], target: float, planned: int) -> StopVerdict:
     """From the target's own metric, one point per evaluation of `planned`; higher is better."""
     done, best = len(points), max(points, default=0.0)
     if best >= target:
-        return Verdict(out_of_reach=False, probability=0.0, bound=1.0, why="It is reached.")
+        return StopVerdict(out_of_reach=False, probability=0.0, bound=1.0, why="It is reached.")
     if done < FEWEST_POINTS or done >= planned:
         why = f"{done} of {planned} evaluations say too little."
-        return Verdict(out_of_reach=False, probability=0.0, bound=1.0, why=why)
+        return StopVerdict(out_of_reach=False, probability=0.0, bound=1.0, why=why)
     fits = [_fit(points, shape, planned) for shape in _shapes(planned)]
     noise = _noise(points, fits)
     bound = _bound(points, planned, noise)
@@ -64,7 +64,7 @@ def out_of_reach(points: Sequence[float], target: float, planned: int) -> Verdic
         f"After {done} of {planned} evaluations the best is {best:.4f}; {target:g} is missed "
         f"with a probability of {100 * miss:.1f} %, at most {bound:.4f} can be expected."
     )
-    return Verdict(out_of_reach=given_up, probability=miss, bound=bound, why=why)
+    return StopVerdict(out_of_reach=given_up, probability=miss, bound=bound, why=why)
 
 
 def _shapes(planned: int) -> Iterator[list[float]]:

@@ -3,6 +3,7 @@
 OpsError                       caught at the edges (Lambda, turn, command, screen)
 ├── RequestError   exit 2      the request needs something: the person can supply it
 ├── RefusedError   exit 3      budget, quota, price or approval says no
+│   └── NotYoursError           it is somebody else's
 ├── JobFailedError exit 4      a training job ended without a model
 └── FaultError     exit 1      a fault of ours or of a service
 """
@@ -81,6 +82,14 @@ class RefusedError(OpsError):
     exit_code = 3
 
 
+class NotYoursError(RefusedError):
+    """Somebody else's; `unknown` is what to say to whoever may not even learn that it exists."""
+
+    def __init__(self, message: str, unknown: RequestError):
+        super().__init__("not_yours", message)
+        self.unknown = unknown
+
+
 class JobFailedError(OpsError):
     """A training job ended without a model."""
 
@@ -98,7 +107,8 @@ _CLASSES = {cls.__name__: cls for cls in (RequestError, RefusedError, JobFailedE
 
 def to_wire(error: OpsError) -> dict[str, Any]:
     """What a Lambda returns instead of a result, so that the caller can raise the same class."""
-    return {"error": {"class": type(error).__name__, **error.as_data()}}
+    name = next(c.__name__ for c in type(error).__mro__ if c.__name__ in _CLASSES)
+    return {"error": {"class": name, **error.as_data()}}
 
 
 def from_wire(body: dict[str, Any]) -> OpsError:

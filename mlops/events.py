@@ -2,16 +2,27 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
 GENESIS = "0" * 64
 # Keys of events that are written once: the end of a plan's run, and that end put into words.
 REPORTED, TOLD = "report#", "told#"
+CUT = "cut"
+"""Key of an event's data that says what is missing from it: an event is one item of at most 400 kB."""
+MOST_DATA_BYTES = 400_000
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+# How many characters of a text and elements of a list are kept, until the rest fits.
+_CUTS = ((20_000, 2_000), (5_000, 500), *((1_000, n) for n in (200, 100, 50, 20, 10, 5, 2)))
+_LEFT_OUT_CHARS = 1_000
 
 
 class EventKind(StrEnum):
@@ -54,6 +65,43 @@ class Head(BaseModel):
 
     seq: int = 0
     hash: str = GENESIS
+
+
+def to_json(data: dict[str, Any]) -> str:
+    """As stored and sent: characters as they are; halves of surrogate pairs, which UTF-8 has not,
+    are escaped."""
+    text = json.dumps(data, ensure_ascii=False)
+    return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def fitted(data: dict[str, Any], note: bool = True) -> dict[str, Any]:
+    """The data, or as much of it as can be stored, with a note of what was cut."""
+    if _fits(data):
+        return data
+    for chars, elements in _CUTS:
+        said = (
+            f"texts hold at most {chars} of their characters, lists {elements} of their elements"
+        )
+        found = {**cut(data, chars, elements), **({CUT: said} if note else {})}
+        if _fits(found):
+            return found
+    left = {key: part for key, part in data.items() if len(str(part)) <= _LEFT_OUT_CHARS}
+    missing = ", ".join(str(key) for key in data if key not in left)
+    return {**left, CUT: f"left out, since it is too large: {missing}"[:_LEFT_OUT_CHARS]}
+
+
+def cut(value: Any, chars: int, elements: int) -> Any:
+    """The same shape, with shorter texts and lists."""
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value)
+        return {key: cut(part, chars, elements) for key, part in entries.items()}
+    if isinstance(value, list):
+        return [cut(part, chars, elements) for part in cast("list[Any]", value)[:elements]]
+    return f"{value[:chars]}…" if isinstance(value, str) and len(value) > chars else value
+
+
+def _fits(data: dict[str, Any]) -> bool:
+    return len(to_json(data).encode()) <= MOST_DATA_BYTES
 
 
 def chain(head: Head, event: Event) -> Event:

@@ -1,25 +1,25 @@
 """Converse messages in, exchanges out: what a person said, what tools answered to it, what was replied."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Parsed
-from mlops.framing import framed, is_framed
 
 Message = Mapping[str, Any]
 
-# Milestones: their success shows that an earlier failure on the way no longer matters.
-MILESTONES = ("plan_training", "launch_sagemaker_training")
+# Their success shows that an earlier failure on the way no longer matters.
+_MILESTONES = ("plan_training", "launch_sagemaker_training")
 # The result of a call that a person let lie: nothing went wrong.
 ABANDONED = "abandoned"
-_NOTE = framed("Understood by code: ")
+_MARK = "\n[note of the program; data, no instructions, and no person said it]\n"
+_NOTE = f"{_MARK}Understood by code: "
 
 
-class Outcome(BaseModel):
+class ToolOutcome(BaseModel):
     """One tool call of a turn and what came back; `data` of a failure is the error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,12 +31,14 @@ class Outcome(BaseModel):
 
 
 class Understanding(BaseModel):
-    """How code understood a person's words, and the request that they leave open behind them."""
+    """How code understood a person's words, the request that they leave open behind them, and the
+    plan that a person could still decide on when they were said."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     parsed: Parsed
     request: Parsed | None = None
+    waiting: str | None = None
 
 
 class Exchange(BaseModel):
@@ -46,7 +48,7 @@ class Exchange(BaseModel):
 
     text: str
     noted: Understanding | None
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ToolOutcome, ...]
     replies: tuple[str, ...]
 
     def result(self, tool: str) -> dict[str, Any] | None:
@@ -57,14 +59,22 @@ class Exchange(BaseModel):
         return None
 
     def failure(self) -> dict[str, Any] | None:
-        """The latest failure that no later success of the same tool, or of a milestone, made good."""
-        failed: Outcome | None = None
-        for outcome in self.outcomes:
-            if not outcome.ok:
-                failed = None if outcome.data.get("code") == ABANDONED else outcome
-            elif failed and (outcome.tool == failed.tool or outcome.tool in MILESTONES):
-                failed = None
+        """The error that nothing made good."""
+        failed = unmended(self.outcomes)
         return failed.data if failed else None
+
+
+def unmended(
+    outcomes: Iterable[ToolOutcome], failed: ToolOutcome | None = None
+) -> ToolOutcome | None:
+    """The latest failure that no later success of the same tool, or of a milestone, made good;
+    `failed` is the one that stood before these."""
+    for outcome in outcomes:
+        if not outcome.ok:
+            failed = None if outcome.data.get("code") == ABANDONED else outcome
+        elif failed and (outcome.tool == failed.tool or outcome.tool in _MILESTONES):
+            failed = None
+    return failed
 
 
 def exchanges(messages: Sequence[Message]) -> list[Exchange]:
@@ -74,9 +84,19 @@ def exchanges(messages: Sequence[Message]) -> list[Exchange]:
     return [_exchange(messages[a:b]) for a, b in bounds]
 
 
-def outcomes(messages: Sequence[Message]) -> tuple[Outcome, ...]:
+def outcomes(messages: Sequence[Message]) -> tuple[ToolOutcome, ...]:
     """Of all tool calls in these messages."""
     return tuple(_outcomes(messages))
+
+
+def framed(text: str) -> str:
+    """A note that code puts into a conversation, in a person's place. It begins with a line break,
+    of which a person's words are stripped: nobody can forge one."""
+    return f"{_MARK}{text}"
+
+
+def is_framed(text: str) -> bool:
+    return text.startswith(_MARK)
 
 
 def is_said(message: Message) -> bool:
@@ -85,10 +105,10 @@ def is_said(message: Message) -> bool:
     return message["role"] == "user" and first is not None and not is_framed(first)
 
 
-def note(parsed: Parsed, request: Parsed | None) -> dict[str, Any]:
+def note(parsed: Parsed, request: Parsed | None, waiting: str | None = None) -> dict[str, Any]:
     """How code understood a person, as a block beside their words: for the model to read, and for
     the next turn. Nobody can type it, because what a person types is one block of its own."""
-    noted = Understanding(parsed=parsed, request=request)
+    noted = Understanding(parsed=parsed, request=request, waiting=waiting)
     return {"text": _NOTE + noted.model_dump_json(exclude_defaults=True)}
 
 
@@ -117,7 +137,7 @@ def _text(message: Message) -> str:
     return "\n".join(block["text"] for block in message["content"] if "text" in block)
 
 
-def _outcomes(messages: Sequence[Message]) -> Iterator[Outcome]:
+def _outcomes(messages: Sequence[Message]) -> Iterator[ToolOutcome]:
     calls: dict[str, Mapping[str, Any]] = {}
     for message in messages:
         for block in message["content"]:
@@ -126,7 +146,7 @@ def _outcomes(messages: Sequence[Message]) -> Iterator[Outcome]:
             elif "toolResult" in block:
                 result = block["toolResult"]
                 call = calls.get(result["toolUseId"], {"name": "unknown", "input": {}})
-                yield Outcome(
+                yield ToolOutcome(
                     tool=call["name"],
                     arguments=dict(call["input"]),
                     ok=result.get("status", "success") == "success",

@@ -27,9 +27,13 @@ class Expectation(BaseModel):
 
     def in_words(self) -> str:
         """ "f1 0.9046 (95 %: 0.8890–0.9200) on test, stored run llmops-…"."""
-        known = self.low is not None and self.high is not None
-        interval = f" (95 %: {self.low:.4f}–{self.high:.4f})" if known else ""
-        return f"{self.metric} {self.value:.4f}{interval} on {self.split}, {self.source}"
+        score = f"{self.value:.4f}{interval(self.low, self.high)}"
+        return f"{self.metric} {score} on {self.split}, {self.source}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """ " (95 %: 0.8890–0.9200)", for after a score; nothing where it is not known."""
+    return "" if low is None or high is None else f" (95 %: {low:.4f}–{high:.4f})"
 
 
 def expected(

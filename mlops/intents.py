@@ -31,12 +31,14 @@ _PRIORITY = (
     Intent.EXPLAIN,
     Intent.GREETING,
 )
+READS = (Intent.JOBS, Intent.COSTS, Intent.GPUS, Intent.DATASETS)
+"""Questions that a tool answers."""
 _REACH = 1000  # characters of a sentence that are looked at, so that no text is slow
 _SETTINGS = frozenset({"budget_usd", "max_minutes", "target", "model", "instance_type"})
 
 _POLITE = re.compile(
     r"(?:(?:please|bitte|so|and|und|ok|okay|well|now|then|hey|hi|hello|hallo|great|perfect|thanks|"
-    r"also|dann|just|can you|could you|would you|will you|kannst du|koenntest du|wuerdest du|"
+    r"also|dann|just|no|nope|nein|oh|can you|could you|would you|will you|kannst du|koenntest du|wuerdest du|"
     r"i want you to|i want to know|i would like to know|id like to know|tell me|let me know|"
     r"sag mir|do you know|id like you to|lets|,|=) )*"
 )
@@ -61,14 +63,28 @@ _HELD = re.compile(
     rf"\b{_NOT} (?:\w+ )?(?:{_VERB}|training|launch\w*|start\w*|run|submit)\b"
     r"(?! (?:it |this )?(?:on|with|using|auf|mit) (?:a |the )?(?:spot|on-?demand|[gc]pu|[gp]\d|ml\.))"
     r"(?!.{0,20}\b(?:more than|longer than|over|above|past|beyond)\b)"
+    r"(?!(?: [^ ]+){0,5} (?:before|until|till|vor|bis|earlier than|frueher als)\b)"
     r"|\b(?:trainiere|starte|launch|start|train) (?:\w+ ){0,2}(?:nichts|nothing)\b"
-    r"|\b(?:trainiere|starte) (?:noch |bitte )?nicht\b(?! (?:auf|mit|laenger|mehr|ueber)\b)"
+    r"|\b(?:trainiere|starte) (?:noch |bitte )?nicht\b(?! (?:auf|mit|laenger|mehr|ueber|vor|bis|frueher als)\b)"
 )
 _STOP = re.compile(
     r"(?P<lead>(?:\w+ ){0,4}?)"
     r"(?:stop|cancel|abort|kill|halt|terminate|stoppe?n?|beende|brich|abbrechen)\b"
     r"(?! (?:at|after|early)\b)(?!.*\b(?:if|when|once|as soon|wenn|sobald|falls)\b)"
     r"|.{0,80}\b(?:job|training|auftrag|lauf) (?:bitte )?(?:stoppen|abbrechen|beenden|anhalten)\b"
+)
+_STOP_VERB = r"(?:stop|cancel|abort|kill|halt|terminate|stoppe?n?|beende|brich|abbrechen)"
+# German puts its "not" after the verb: "brich den Job bitte nicht ab".
+_NOT_STOPPED = re.compile(
+    rf"\b{_STOP_VERB}\b.*\b(?:nicht|niemals|nie)\b(?! (?:mehr|laenger)\b)"
+    rf"|\b{_STOP_VERB} (?:\w+ ){{0,3}}?(?:not|never)$"
+)
+_TAKEN_BACK = re.compile(
+    r"(?:oh |ah |ach |wait )*(?:no|nope|nah|nein|not|nicht|dont|do not|lieber nicht|doch nicht|"
+    r"never mind|no wait)(?: (?:wait|really|please|bitte|danke|thanks))*$"
+    r"|(?:.*\b)?(?:keep (?:\w+ )?(?:going|running|on|training)|"
+    r"let (?:it|them|the \w+) (?:run|go on|finish|continue)|carry on|go on|continue|"
+    r"weiterlaufen|weitermachen|weiter laufen|mach weiter|laufen lassen|lass\w* .{0,30}laufen)\b"
 )
 _LIMITED = re.compile(
     r"\b(?:stop\w*|cancel|abort|kill|halt|terminate|beende\w*|brich|abbrechen)\b"
@@ -117,35 +133,6 @@ _GREETING_WORDS = frozenset(
     "thank gruess morgen abend dank".split()
 )
 _HOW_ARE_YOU = re.compile(r"how are you|(?:na )?wie gehts|(?:na )?wie geht es")
-_YES = frozenset(
-    "yes yep yeah ja jawohl jep approve approved confirm confirmed proceed accept accepted agreed "
-    "genehmigt genehmige freigeben freigegeben einverstanden bestaetigt ok okay sure go los".split()
-)
-_NO = frozenset(
-    "no nope nein reject rejected decline declined deny cancel not dont nicht ablehnen abgelehnt "
-    "stop never abbrechen lieber".split()
-)
-_FILLERS = frozenset(
-    "please bitte it that this the plan ahead for do i launch start run , . ! das den es mach und "
-    "and ich thanks danke with 'd doch sounds looks good of course natuerlich gern gerne "
-    "now jetzt starten starte".split()
-)
-
-
-_KINDS = {
-    "instance": frozenset("instance instances gpu gpus machine instanz maschine cpu".split()),
-    "dataset": frozenset("dataset data corpus datensatz korpus daten".split()),
-    "budget": frozenset("budget money".split()),
-    "model": frozenset("model modell".split()),
-    "job": frozenset("job training run auftrag lauf".split()),
-}
-_POINTERS = frozenset(
-    "that this it those these same previous last former dieser diese dieses diesem diesen derselben "
-    "dieselbe demselben gleiche gleichen damit darauf es vorherigen letzten".split()
-)
-_USING = frozenset(
-    "use using with on take pick choose onto upon via nimm nutze verwende mit auf".split()
-)
 
 
 def intent(reading: Reading, said: frozenset[str]) -> Intent:
@@ -153,7 +140,11 @@ def intent(reading: Reading, said: frozenset[str]) -> Intent:
     sentences = _sentences(reading)
     found = {_sentence_intent(sentence, said) for sentence in sentences}
     is_held = any(_HELD.search(sentence) for sentence in sentences)
+    if is_held and (wanted := _instead(reading, said)) is not None:
+        return wanted
     best = next((i for i in _PRIORITY if i in found), Intent.OTHER)
+    if best in (Intent.STOP, Intent.OTHER) and is_stop_held(reading):
+        return Intent.JOBS
     names_work = {"task", "dataset"} <= said or (said & {"task", "dataset"} and said & _SETTINGS)
     if best in (Intent.OTHER, Intent.GREETING) and names_work:
         is_question = any(_QUESTION.match(sentence) for sentence in sentences)
@@ -171,6 +162,58 @@ def is_two_requests(reading: Reading) -> bool:
     return {Intent.STOP, Intent.TRAIN} <= parts
 
 
+def is_stop_held(reading: Reading) -> bool:
+    """ "Stoppe den Job nicht", "stop? no, keep going": what was said last about it counts."""
+    held = named = False
+    for part in _sentences(reading, ends=".&,-"):
+        named = named or re.search(rf"\b{_STOP_VERB}\b", part) is not None
+        rest = part[polite.end() :] if (polite := _POLITE.match(part)) else part
+        stop = _STOP.match(rest)
+        if stop and not re.search(rf"\b{_NOT}\b", stop["lead"] or ""):
+            held = _NOT_STOPPED.search(rest) is not None
+        elif re.search(rf"\b{_NOT}\b.*\b{_STOP_VERB}\b", rest) or _TAKEN_BACK.match(part):
+            held = True
+    return held and named
+
+
+def is_held(reading: Reading) -> bool:
+    """ "Don't train on cier", and nothing that is wanted instead."""
+    parts = _parts(reading)
+    held = [part for part in parts if _HELD.search(part)]
+    return bool(held) and not any(
+        _sentence_intent(part, frozenset()) not in (Intent.OTHER, Intent.GREETING)
+        for part in parts
+        if part not in held
+    )
+
+
+def questions(reading: Reading) -> tuple[Intent, ...]:
+    """What is asked for when it is only to be read, each once: "the jobs, and what I have spent"."""
+    found = [_sentence_intent(part, frozenset()) for part in _sentences(reading, ends=".&,")]
+    return tuple(dict.fromkeys(intent for intent in found if intent in READS))
+
+
+def _instead(reading: Reading, said: frozenset[str]) -> Intent | None:
+    """Of "don't train, just show me the datasets" the second half; OTHER when there is none; None
+    when a plan without a launch is meant."""
+    if is_held(reading):
+        return None if said & _SETTINGS else Intent.OTHER
+    wanted = {_sentence_intent(p, frozenset()) for p in _parts(reading) if not _HELD.search(p)}
+    if wanted & {Intent.TRAIN, Intent.STOP}:
+        return None
+    if Intent.ESTIMATE in wanted:
+        return Intent.ESTIMATE
+    return next((i for i in _PRIORITY if i in wanted & {*READS, Intent.EXPLAIN}), None)
+
+
+def _parts(reading: Reading) -> list[str]:
+    """Of each sentence, between commas and "but"."""
+    sentences = _sentences(reading, ends=".&,-")
+    return [
+        part for s in sentences for part in re.split(r" ?\b(?:but|sondern|aber)\b ?", s) if part
+    ]
+
+
 def _sentences(reading: Reading, ends: str = ".") -> list[str]:
     """Folded words of each sentence."""
     sentences: list[list[str]] = [[]]
@@ -185,7 +228,7 @@ def _sentences(reading: Reading, ends: str = ".") -> list[str]:
 def _sentence_intent(sentence: str, said: frozenset[str]) -> Intent:
     polite = _POLITE.match(sentence)
     rest = sentence[polite.end() :] if polite else sentence
-    words = set(sentence.split())
+    words = {word for word in sentence.split() if any(map(str.isalnum, word))}
     if words <= _GREETINGS and (words & _GREETING_WORDS or _HOW_ARE_YOU.match(sentence)):
         return Intent.GREETING
     if _QUESTION.match(rest):
@@ -235,46 +278,3 @@ def _statement_intent(sentence: str, said: frozenset[str]) -> Intent:
     if about is Intent.DATASETS and _DATA_VERB.search(sentence):
         return about
     return Intent.OTHER if said - {"task", "metric"} and about is not Intent.JOBS else about
-
-
-def references(reading: Reading, intent: Intent, said: frozenset[str]) -> tuple[str, ...]:
-    """What "that instance", "the same budget", "use that" point back to; nothing that is named."""
-    found: set[str] = set()
-    for i, token in enumerate(reading.tokens):
-        if token.key in _POINTERS:
-            found |= _pointed_at(reading, i, intent, said)
-    named = {"instance" if clause == "instance_type" else clause[:6] for clause in said}
-    return tuple(
-        kind for kind in _KINDS if kind in found and kind[:6] not in {n[:6] for n in named}
-    )
-
-
-def _pointed_at(reading: Reading, i: int, intent: Intent, said: frozenset[str]) -> set[str]:
-    key = reading.tokens[i].key
-    following = reading.tokens[i + 1 : i + 4]
-    for token in following:
-        if token.tag in ",.!&" or token.tag in "pwiK":
-            break
-        if kind := next((k for k, words in _KINDS.items() if token.key in words), None):
-            return {kind}
-    if key in ("same", "gleiche", "gleichen"):
-        return {"instance", "dataset", "budget", "model"}
-    if intent in (Intent.STOP, Intent.JOBS):
-        return {"job"}
-    before = reading.tokens[i - 1].key if i else ""
-    is_one = bool(following) and following[0].key == "one" and key not in ("it", "es")
-    if key in ("damit", "darauf") or is_one or before in _USING:
-        return {"instance"} if "dataset" in said else {"instance", "dataset"}
-    return set()
-
-
-def approval(reading: Reading) -> bool | None:
-    """A bare yes or no to a waiting plan; None as soon as anything else is said."""
-    keys = {part for token in reading.tokens for part in token.key.split()}
-    if len(reading.tokens) > 10 or not keys <= _YES | _NO | _FILLERS:
-        return None
-    yes, no = (
-        bool(keys & _YES) or keys >= {"do", "it"} or keys >= {"launch", "it"},
-        bool(keys & _NO),
-    )
-    return None if not yes and not no else not no

@@ -5,20 +5,25 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops.choices import Offer, offer_of
+from mlops.choices import Choice, choice_of
 from mlops.constraints import Constraints, Intent, Parsed
 from mlops.exchanges import Exchange
+from mlops.spending import MONTHLY_LIMIT
 
 REQUESTS = (Intent.TRAIN, Intent.ESTIMATE)
+# Clauses of problems that are none of the request itself.
+_NOT_OF_A_REQUEST = ("choice", "amount", MONTHLY_LIMIT)
 FINAL_STATES = ("completed", "failed", "stopped")
 
 
 class Memory(BaseModel):
     """Facts of earlier exchanges.
 
-    `request` is the last one to train or to estimate, `offers` the ways out that it ended with,
-    `failure` why; `plan` the latest plan; `datasets` the names seen; `jobs` those that a question
-    of ours named; `job_name` the one that was spoken of; `topic` what the last words were about.
+    `request` is the last one to train or to estimate, `plan` what was planned for it, `what_if`
+    the question about other terms that was asked since. `offers` are the ways out that the latest
+    of them ended with, `failure` why, `shown_plan` its plan. `plans` are those that were put before
+    a person, oldest first. `datasets` are the names seen; `jobs` those that a question of ours
+    named; `job_name` the one that was spoken of; `topic` what the last words were about.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,10 +32,13 @@ class Memory(BaseModel):
     earlier: tuple[Constraints, ...] = ()
     topic: Intent | None = None
     request: Parsed | None = None
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[Choice, ...] = ()
     failure: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
-    datasets: tuple[Offer, ...] = ()
+    what_if: Parsed | None = None
+    shown_plan: dict[str, Any] | None = None
+    plans: tuple[dict[str, Any], ...] = ()
+    datasets: tuple[Choice, ...] = ()
     jobs: tuple[str, ...] = ()
     job_name: str | None = None
     instance_type: str | None = None
@@ -51,8 +59,9 @@ class Memory(BaseModel):
         }
         if exchange.noted is not None and exchange.noted.request is not None:
             changes["request"] = exchange.noted.request
-        if parsed.intent in REQUESTS:
+        if parsed.intent in REQUESTS and not keeps(parsed):
             changes |= self._requested(exchange, parsed, listed)
+            changes |= self._begun(exchange, parsed)
         elif self.asks_for_dataset and listed:
             changes["offers"] = listed
         return self.model_copy(update=changes)
@@ -61,26 +70,55 @@ class Memory(BaseModel):
     def asks_for_dataset(self) -> bool:
         return self.request is not None and self.request.constraints.dataset is None
 
+    def is_what_if(self, parsed: Parsed) -> bool:
+        """A question about other terms of what was planned; it changes nothing of the request."""
+        if self.request is None or parsed.intent is not Intent.ESTIMATE:
+            return False
+        is_planned = self.plan is not None and (self.what_if or self.failure is None)
+        if self.request.intent is not Intent.TRAIN or not is_planned:
+            return False
+        same = self.request.constraints.dataset
+        return parsed.amends or parsed.constraints.dataset in (None, same)
+
+    def _begun(self, exchange: Exchange, parsed: Parsed) -> dict[str, Any]:
+        """The request that stands from now on, unless it was only asked what would be."""
+        noted = exchange.noted
+        stays = self.is_what_if(parsed) if noted is None else noted.request is not None
+        if stays:
+            return {"what_if": parsed, "earlier": self.earlier}
+        planned = exchange.result("plan_training")
+        made = (planned["plan"],) if planned and parsed.intent is Intent.TRAIN else ()
+        return {
+            "request": parsed,
+            "what_if": None,
+            "plan": planned["plan"] if planned else self.plan,
+            "plans": (*self.plans, *made),
+        }
+
     def _requested(
-        self, exchange: Exchange, parsed: Parsed, listed: Sequence[Offer]
+        self, exchange: Exchange, parsed: Parsed, listed: Sequence[Choice]
     ) -> dict[str, Any]:
         planned = exchange.result("plan_training")
         failure = exchange.failure()
-        offers = [offer_of(way) for way in (failure or {}).get("alternatives", ())]
+        offers = [choice_of(way) for way in (failure or {}).get("alternatives", ())]
         if failure is None and planned is None and parsed.constraints.dataset is None:
             offers = list(listed)
         return {
-            "request": parsed,
-            "plan": planned["plan"] if planned else self.plan,
+            "shown_plan": planned["plan"] if planned else self.shown_plan,
             "failure": failure,
             "offers": tuple(offers),
         }
 
 
-def datasets_offered(rows: Sequence[Mapping[str, Any]]) -> tuple[Offer, ...]:
+def keeps(parsed: Parsed) -> bool:
+    """Words that came to nothing leave the request, and the ways out of it, as they were."""
+    return any(problem.clause in _NOT_OF_A_REQUEST for problem in parsed.problems)
+
+
+def datasets_offered(rows: Sequence[Mapping[str, Any]]) -> tuple[Choice, ...]:
     """Each dataset as a way to complete a request."""
     return tuple(
-        Offer(
+        Choice(
             message=f"Train on {row['name']}",
             kind="dataset",
             changes={"dataset": str(row["name"])},
@@ -95,7 +133,7 @@ def _sentences(row: Mapping[str, Any]) -> int | None:
     return sum(int(split["sentences"]) for split in splits.values()) or None
 
 
-def _datasets(exchange: Exchange) -> tuple[Offer, ...]:
+def _datasets(exchange: Exchange) -> tuple[Choice, ...]:
     result = exchange.result("list_s3_datasets")
     return datasets_offered(result["datasets"]) if result else ()
 
@@ -110,7 +148,7 @@ def _asked_jobs(exchange: Exchange, parsed: Parsed) -> tuple[str, ...]:
     if parsed.intent is not Intent.STOP or described is None:
         return ()
     found = running(described["jobs"])
-    return found if len(found) > 1 and exchange.result("stop_training_job") is None else ()
+    return found if exchange.result("stop_training_job") is None else ()
 
 
 def _job_name(exchange: Exchange, known: str | None) -> str | None:

@@ -15,8 +15,10 @@ _NOISE = frozenset(
     "der die das den dem datensatz daten korpus".split()
 )
 _IMPORT = (
-    "Import your own: `llmops datasets import PATH --name NAME`, or upload it under Datasets."
+    "To import your own: `llmops datasets import PATH --name NAME`, or upload it under Datasets."
 )
+# One letter is left for importing another.
+_MOST_OFFERED = 9
 
 
 def slug(name: str) -> str:
@@ -48,7 +50,9 @@ def resolve(wanted: str, names: Sequence[str]) -> str:
             raise _unknown(f"{_shown(wanted)} may mean several datasets.", sorted(matches))
     if not names:
         raise _unknown("There are no datasets yet.", [])
-    raise _unknown(f"There is no dataset {_shown(wanted)}.", _near(wanted, names))
+    near = _near(wanted, names)
+    others = [name for name in sorted(names) if name not in near]
+    raise _unknown(f"There is no dataset {_shown(wanted)}.", near, others)
 
 
 def _key(name: str) -> str:
@@ -75,13 +79,14 @@ def _near(wanted: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(ranked))[:5]
 
 
-def _unknown(reason: str, near: Sequence[str]) -> RequestError:
+def _unknown(reason: str, near: Sequence[str], others: Sequence[str] = ()) -> RequestError:
+    """What is near comes first, then whatever else there is."""
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     alternatives = [
         Alternative(kind="dataset", message=f"Use the dataset {n}.", changes={"dataset": n})
-        for n in near
+        for n in [*near, *others][:_MOST_OFFERED]
     ]
-    alternatives.append(Alternative(kind="dataset", message=_IMPORT))
+    alternatives.append(Alternative(kind="dataset", message="Import your own, as said above."))
     return RequestError("unknown_dataset", f"{reason}{hint} {_IMPORT}", tuple(alternatives))
 
 

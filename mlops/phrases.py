@@ -1,4 +1,6 @@
-"""A phrase's name, a language and the facts in, a sentence out: what the offline planner says, twice."""
+"""What the offline planner says, each phrase in English and in German."""
+
+import re
 
 from mlops.language import Language
 
@@ -64,8 +66,8 @@ _PHRASES: dict[str, tuple[str, str]] = {
         "{name} hat ${usd} gekostet: {seconds} abgerechnete Sekunden auf {where}.",
     ),
     "job_running": (
-        "{name} is {state}; what it costs is known when it has ended, at most {usd}.",
-        "{name} ist {state}; was es kostet, steht fest, wenn es endet: höchstens {usd}.",
+        "{name} {state}; what it costs is known when it has ended, at most {usd}.",
+        "{name} {state}; was es kostet, steht fest, wenn es endet: höchstens {usd}.",
     ),
     "costs": (
         "In {month} you have spent ${spent} of ${limit}; ${reserved} are reserved, "
@@ -106,20 +108,32 @@ _PHRASES: dict[str, tuple[str, str]] = {
         "{plan} wartet nicht mehr: nichts wurde gestartet, {usd} sind wieder frei.",
     ),
     "stopped": (
-        "{name} is {state}. What it used until now is charged.",
-        "{name} ist {state}. Was bis jetzt verbraucht wurde, zählt.",
+        "{name} {state}. What it used until now is charged.",
+        "{name} {state}. Was bis jetzt verbraucht wurde, zählt.",
     ),
     "none_runs": ("No training job is running.", "Es läuft kein Trainingsjob."),
-    "has_ended": ("{name} is not running: it is {state}.", "{name} läuft nicht: {state}."),
+    "shall_stop": (
+        "{name} runs on {where}, but was not started in this conversation. Shall I stop it? Say yes, "
+        "or its letter.",
+        "{name} läuft auf {where}, wurde aber nicht in diesem Gespräch gestartet. Soll ich ihn stoppen? "
+        "Sag ja oder den Buchstaben.",
+    ),
+    "which_queued": (
+        "No training job is running. In the queue: {plans}. Say “stop” and the plan's id to take one "
+        "out of it.",
+        "Es läuft kein Trainingsjob. In der Warteschlange: {plans}. „Stoppe“ und die Kennung nimmt "
+        "einen heraus.",
+    ),
+    "not_stopped": ("Nothing was stopped.", "Nichts wurde gestoppt."),
     "which_job": (
         "Several jobs are running. Which one shall I stop?",
         "Mehrere Jobs laufen. Welchen soll ich stoppen?",
     ),
     "failed_because": ("{name} failed: {why}", "{name} ist gescheitert: {why}"),
-    "ended_because": ("{name} is {state}: {why}.", "{name} ist {state}: {why}."),
+    "ended_because": ("{name} {state}: {why}.", "{name} {state}: {why}."),
     "did_not_fail": (
-        "{name} did not fail; it is {state}.",
-        "{name} ist nicht gescheitert: {state}.",
+        "{name} did not fail; it {state}.",
+        "{name} ist nicht gescheitert, sondern {state}.",
     ),
     "first_look": (
         "First I look for the dataset and at the market.",
@@ -137,9 +151,43 @@ _PHRASES: dict[str, tuple[str, str]] = {
         "Only the Approve button or `llmops approve {plan}` starts it; words in the chat do not.",
         "Nur der Knopf „Approve“ oder `llmops approve {plan}` startet ihn; Worte im Chat nicht.",
     ),
-    "nothing_runs": (
-        "Nothing was launched. The plan can still be approved or declined.",
-        "Nichts wurde gestartet. Der Plan kann noch genehmigt oder abgelehnt werden.",
+    "declined_plan": (
+        "{plan} is declined. Nothing was launched and nothing was spent on training.",
+        "{plan} ist abgelehnt. Nichts wurde gestartet und nichts für Training ausgegeben.",
+    ),
+    "waits": (
+        "{plan} for {name} (at most {usd}) waits for your decision: press Approve or Decline, run "
+        "`llmops approve {plan}`, or say “cancel the plan”.",
+        "{plan} für {name} (höchstens {usd}) wartet auf deine Entscheidung: „Approve“ oder „Decline“ "
+        "drücken, `llmops approve {plan}` aufrufen, oder „verwirf den Plan“ sagen.",
+    ),
+    "none_waits": (
+        "No plan of this conversation waits for a decision.",
+        "Kein Plan dieses Gesprächs wartet auf eine Entscheidung.",
+    ),
+    "not_a_change": (
+        "I did not take that as a change of {plan} (at most {usd}). You can say: at most $10, 1 hour, "
+        "F1 above 85%, on spot, or name another dataset; or press Approve or Decline.",
+        "Das habe ich nicht als Änderung an {plan} (höchstens {usd}) verstanden. Du kannst sagen: "
+        "höchstens 10 Dollar, 1 Stunde, F1 über 85 %, mit Spot, oder einen anderen Datensatz nennen; "
+        "oder „Approve“ oder „Decline“ drücken.",
+    ),
+    "nothing_trained": ("Nothing is trained.", "Es wird nichts trainiert."),
+    "no_rate": (
+        "There is no exchange rate here; in dollars it is at most {usd}.",
+        "Einen Wechselkurs gibt es hier nicht; in Dollar sind es höchstens {usd}.",
+    ),
+    "new_terms": (
+        "New terms: {plan}, which waits in the queue with the old ones, is taken out of it.",
+        "Neue Bedingungen: {plan}, der mit den alten in der Warteschlange steht, wird herausgenommen.",
+    ),
+    "still_runs": (
+        "{plan} runs as it was approved, for at most ${usd}; new terms do not change a run, and "
+        "nothing new was planned. Say “stop it” to end it. To train once more beside it, say the "
+        "whole request again: that is a further run with money of its own.",
+        "{plan} läuft so, wie er genehmigt wurde, für höchstens ${usd}; neue Bedingungen ändern "
+        "daran nichts, und es wurde nichts Neues geplant. „Stopp es“ beendet den Lauf. Für einen "
+        "weiteren Lauf daneben, mit eigenem Geld, sag die ganze Anfrage noch einmal.",
     ),
     "declined": (
         "The plan was declined. Nothing was launched and nothing was spent on training.",
@@ -161,6 +209,32 @@ _STATES = {
     "failed": "gescheitert",
     "stopped": "gestoppt",
 }
+# With a verb: "{name} wird gestoppt".
+_PREDICATES = {
+    "starting": "wird gestartet",
+    "training": "trainiert",
+    "uploading": "lädt die Ergebnisse hoch",
+    "stopping": "wird gestoppt",
+    "completed": "ist fertig",
+    "failed": "ist gescheitert",
+    "stopped": "ist gestoppt",
+}
+# Sentences that the rules write in English only.
+_REASONS = (
+    (r"; cheaper (.+?) have no free quota", r"; günstiger, aber ohne freies Kontingent: \1"),
+    (r"; it is in use now, so this waits", "; sie ist gerade belegt, darum wird gewartet"),
+    (r" at (\$\S+)/h is expected to cost least of (\d+) types that fit \((\$[^)]*)\)",
+     r" zu \1/h kostet von \2 passenden Typen voraussichtlich am wenigsten (\3)"),
+    (r" at (\$\S+)/h is expected to cost least \((\$[^)]*)\)",
+     r" zu \1/h kostet voraussichtlich am wenigsten (\2)"),
+    (r", because you named it", ", weil du sie genannt hast"),
+    (r": no (\S+) is free\.$", r": keine \1 ist frei."),
+    (r": needs a GPU with (\S+) GiB, which (\S+) does not have\.$",
+     r": braucht eine GPU mit \1 GiB, die \2 nicht hat."),
+    (r": no instance type with a verified price and free quota\.$",
+     ": kein Instanztyp mit geprüftem Preis und freiem Kontingent."),
+    (r"^This back end cannot run its engine\.$", "Dieses Backend hat die nötige Engine nicht."),
+)  # fmt: skip
 
 
 def say(name: str, language: Language, /, **facts: object) -> str:
@@ -170,3 +244,19 @@ def say(name: str, language: Language, /, **facts: object) -> str:
 
 def state_in_words(state: str, language: Language) -> str:
     return _STATES.get(state, state) if language is Language.DE else state
+
+
+def state_predicate(state: str, language: Language) -> str:
+    """ "is stopping", "wird gestoppt": what follows a job's name."""
+    german = _PREDICATES.get(state, f"ist {state}")
+    return german if language is Language.DE else f"is {state}"
+
+
+def reason_in_words(reason: str, language: Language) -> str:
+    """A reason of a plan; in German as far as its sentence is known, else quoted as it is."""
+    if language is not Language.DE:
+        return reason
+    told = reason
+    for english, german in _REASONS:
+        told = re.sub(english, german, told)
+    return told if told != reason else f"„{reason}“ (englisch)"

@@ -7,16 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mlops.amendments import AS_SAID_BEFORE, Amendment, amended, amendment, folded
-from mlops.choices import LETTERS, Offer, pick
+from mlops.amendments import Amendment, amended, amendment, folded
+from mlops.choices import LETTERS, Choice, pick
 from mlops.clauses import Problem
 from mlops.constraints import Constraints, Intent, Parsed, parse
-from mlops.instances import catalog
+from mlops.followups import follow_up
+from mlops.intents import is_held
 from mlops.lexicon import LEXICON
 from mlops.memory import REQUESTS, Memory
+from mlops.quantities import read
+from mlops.recall import FOLLOW_UP, referring
 
-_INSTANCE = re.compile(r"\bml\.[a-z0-9-]+\.[a-z0-9]+\b", re.IGNORECASE)
-_JOB_NAME = re.compile(r"\bllmops-[a-z0-9-]{8,54}\b")
 _SAME = re.compile(
     r"\b(?:same|gleiche\w*)\b(?! (?:budget|data|dataset|corpus|instance|machine|model|gpu|datensatz|"
     r"instanz|maschine|modell)\b)|\b(?:dasselbe|again|as before|like before|once more|repeat|"
@@ -26,10 +27,6 @@ _MARKER = re.compile(
     r"\b(?:instead|stattdessen|rather|lieber|actually|eigentlich|make (?:it|that)|mach (?:es|das)|"
     r"(?:train|run|try|do|start|launch|trainiere?|starte|probiere?) (?:it|that|es|das)|i meant?|"
     r"statt|change (?:it|that)|switch (?:it|to)|doch|sorry|use|nimm|nutze|verwende)\b"
-)
-_FOLLOW_UP = re.compile(
-    r"(?:(?:ok|okay|hm|so) )?(?:and|und|but|aber|or|oder|what about|how about|what if|was ist mit|was waere|"
-    r"wie waere|wie waers|wie sieht|what would|and what|with|mit)\b"
 )
 _ASKING = re.compile(r"(?:what|how|wie|was|would it|could it|and what|und was|und wie|if)\b")
 _POLITE = re.compile(
@@ -41,19 +38,6 @@ _START_IT = re.compile(
     r"(?<!not )(?<!dont )(?<!never )\b(?:train|run|start|launch|trainiere?|starte?) "
     r"(?:it|that|this|es|das|now|jetzt)\b(?! nicht)"
 )
-_IT = re.compile(
-    r"\b(?:it|that|this|es|das|er|ihn|last|latest|letzte\w*|previous|(?:the|that|this|der|den) "
-    r"(?:job|run|training|lauf))\b"
-)
-_JOB_COST = re.compile(
-    r"\b(?:it|that|this|(?:last|latest|previous)? ?(?:job|run|training|model))s? costs?\b|"
-    r"\bhat (?:es|das|er|der (?:letzte )?(?:job|lauf)|das (?:letzte )?training) gekostet\b"
-)
-_CHEAPEST = re.compile(
-    r"\b(?:cheapest|guenstigste\w*|billigste\w*)(?: (?:one|gpu|instance|machine|option|instanz|"
-    r"maschine|grafikkarte))?\b"
-)
-_ABOUT_JOBS = (Intent.STOP, Intent.JOBS, Intent.COSTS, Intent.EXPLAIN)
 _QUESTIONS = (Intent.STOP, Intent.JOBS, Intent.GREETING, Intent.EXPLAIN, Intent.DATASETS)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{1,62}")
 
@@ -61,19 +45,24 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{1,62}")
 def in_context(text: str, before: Memory) -> Parsed:
     """What the words mean after what was said before."""
     parsed = parse(text)
+    if is_held(read(text)):
+        return parsed
     return (
         _chosen_job(text, before)
         or _chosen_way(text, parsed, before)
         or _named_dataset(text, parsed, before)
         or _listed_dataset(text, parsed, before)
+        or follow_up(text, parsed, before)
         or _amended(text, parsed, before)
-        or _referring(text, parsed, before)
+        or referring(text, parsed, before)
     )
 
 
 def _chosen_job(text: str, before: Memory) -> Parsed | None:
     """The answer to "which one shall I stop?"."""
-    chosen = pick(text, [Offer(message=name) for name in before.jobs])
+    chosen = pick(text, [Choice(message=name) for name in before.jobs])
+    if before.jobs and chosen is None:
+        return _answered(text, before)
     if chosen is None:
         return None
     if isinstance(chosen, str):
@@ -81,9 +70,19 @@ def _chosen_job(text: str, before: Memory) -> Parsed | None:
     return _bare(Intent.STOP).model_copy(update={"job_name": chosen.message})
 
 
+def _answered(text: str, before: Memory) -> Parsed | None:
+    """Yes to the one that was named stops it; no, or yes to several, stops nothing."""
+    yes = parse(text).approve
+    if yes is None or parse(text).intent is Intent.STOP:
+        return None
+    if yes and len(before.jobs) == 1:
+        return _bare(Intent.STOP).model_copy(update={"job_name": before.jobs[0]})
+    return _bare(Intent.STOP if yes else Intent.JOBS)
+
+
 def _chosen_way(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
     """One of the ways out that the last request ended with; its changes and no others."""
-    request = before.request
+    request = before.what_if or before.request
     chosen = pick(text, before.offers)
     if request is None or chosen is None or set(parsed.evidence) - {"dataset"}:
         return None
@@ -125,7 +124,7 @@ def _named_dataset(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
 def _listed_dataset(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
     """ "Train on the first one", after the datasets were listed."""
     chosen = pick(text, before.datasets) if before.topic is Intent.DATASETS else None
-    if parsed.intent not in REQUESTS or not isinstance(chosen, Offer):
+    if parsed.intent not in REQUESTS or not isinstance(chosen, Choice):
         return None
     constraints = parsed.constraints.model_copy(update=chosen.changes)
     evidence = parsed.evidence | {"dataset": text.strip()[:80]}
@@ -139,10 +138,16 @@ def _amended(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
     words = folded(text)
     if parsed.approve is not None and not parsed.evidence:
         return _started(words, parsed, before)
-    change = amendment(text, parsed, request.constraints, before.plan)
+    intent = _intent(text, words, parsed, request)
+    plan = before.plan
+    if intent is Intent.ESTIMATE and before.what_if and before.topic is Intent.ESTIMATE:
+        request, plan = before.what_if, before.shown_plan
+    change = amendment(text, parsed, request.constraints, plan)
     if not _is_meant(words, parsed, change, before):
         return None
-    return amended(request, change, _intent(text, words, parsed, request))
+    meant = amended(request, change, intent)
+    is_go = intent is Intent.TRAIN and not (meant.amends or change.evidence or change.problems)
+    return _asked_again(meant, before) if is_go and _START_IT.search(words) else meant
 
 
 def _started(words: str, parsed: Parsed, before: Memory) -> Parsed | None:
@@ -151,7 +156,14 @@ def _started(words: str, parsed: Parsed, before: Memory) -> Parsed | None:
     asked = parsed.approve and before.topic is Intent.ESTIMATE and _GO.search(words)
     if request is None or not asked or request.constraints.dataset is None:
         return None
-    return amended(request, Amendment(), Intent.TRAIN)
+    return _asked_again(amended(request, Amendment(), Intent.TRAIN), before)
+
+
+def _asked_again(parsed: Parsed, before: Memory) -> Parsed:
+    """ "Train it": a yes to the plan that there is for it; without one it is planned."""
+    request = before.request
+    is_planned = before.plans and request is not None and request.intent is Intent.TRAIN
+    return parsed.model_copy(update={"approve": True}) if is_planned else parsed
 
 
 def _is_meant(words: str, parsed: Parsed, change: Amendment, before: Memory) -> bool:
@@ -167,7 +179,7 @@ def _is_meant(words: str, parsed: Parsed, change: Amendment, before: Memory) -> 
         return bool(said - {"task", "metric"}) or not change.is_empty or again
     if parsed.intent in _QUESTIONS:
         return bool(change.drops) or (bool(said & {"dataset"}) and (marked or again))
-    follows = before.topic in REQUESTS and _FOLLOW_UP.match(words) is not None
+    follows = before.topic in REQUESTS and FOLLOW_UP.match(words) is not None
     is_bare = said == {"instance_type"} and len(words.split()) <= 3 and before.topic in REQUESTS
     return bool(relative) or is_bare or ((marked or follows or again) and bool(said))
 
@@ -185,80 +197,7 @@ def _intent(text: str, words: str, parsed: Parsed, request: Parsed) -> Intent:
     return Intent.ESTIMATE if asks and not _POLITE.match(words) else request.intent
 
 
-def _referring(text: str, parsed: Parsed, before: Memory) -> Parsed:
-    """ "That instance", "the same dataset", "it": filled in from what was said before."""
-    if parsed.approve is not None and parsed.intent is Intent.OTHER:
-        return parsed
-    words = folded(text)
-    found = {
-        field: value
-        for reference in parsed.refers_to_previous
-        for field, value in _recall(reference, before).items()
-        if getattr(parsed.constraints, field) is None
-    }
-    request, instance = before.request, found.get("instance_type")
-    if request is not None and instance and parsed.intent is Intent.OTHER:
-        said = {"instance_type": AS_SAID_BEFORE}
-        change = Amendment(changes={"instance_type": instance}, evidence=said)
-        return amended(request, change, request.intent)
-    if parsed.intent in REQUESTS and _CHEAPEST.search(words) and before.instance_type:
-        if parsed.constraints.instance_type is None:
-            found["instance_type"] = before.instance_type
-    changes: dict[str, Any] = {"intent": _topic(words, parsed, before)}
-    if found:
-        kept = [f for f in found if not f.endswith("comparator")]
-        changes["constraints"] = parsed.constraints.model_copy(update=found)
-        changes["evidence"] = parsed.evidence | dict.fromkeys(kept, AS_SAID_BEFORE)
-    if parsed.intent in _ABOUT_JOBS:
-        changes |= _job(text, words, parsed, before)
-    return parsed.model_copy(update=changes)
-
-
-def _topic(words: str, parsed: Parsed, before: Memory) -> Intent:
-    """ "And ml.m5.large?" after a question about machines is one more of it."""
-    is_more = before.topic is Intent.GPUS and _FOLLOW_UP.match(words) and parsed.evidence
-    return Intent.GPUS if parsed.intent is Intent.OTHER and is_more else parsed.intent
-
-
-def _job(text: str, words: str, parsed: Parsed, before: Memory) -> dict[str, Any]:
-    """The job that is named, or that "it" is."""
-    if named := _JOB_NAME.search(text):
-        return {"job_name": named[0]}
-    about = _JOB_COST if parsed.intent is Intent.COSTS else _IT
-    if not about.search(words):
-        return {}
-    refers = tuple(dict.fromkeys((*parsed.refers_to_previous, "job")))
-    is_other = re.search(r"\b(?:last|latest|letzte\w*)\b", words) is not None
-    return {"refers_to_previous": refers, "job_name": None if is_other else before.job_name}
-
-
-def _recall(reference: str, before: Memory) -> dict[str, Any]:
-    """Constraint fields that a reference stands for, from the latest mention."""
-    if reference == "instance":
-        name = _last_instance(before.replies)
-        return {"instance_type": name} if name else {}
-    fields = {
-        "dataset": ("dataset", "task"),
-        "budget": ("budget_usd", "budget_comparator"),
-        "model": ("model",),
-    }
-    for constraints in reversed(before.earlier):
-        values = {f: getattr(constraints, f) for f in fields.get(reference, ())}
-        if any(values.values()):
-            return {field: value for field, value in values.items() if value is not None}
-    return {}
-
-
-def _last_instance(texts: Sequence[str]) -> str | None:
-    """The instance of the latest text that names one; its first mention is what it is about."""
-    for text in reversed(texts):
-        for match in _INSTANCE.finditer(text):
-            if match[0].lower() in catalog():
-                return match[0].lower()
-    return None
-
-
-def _not_ours(chosen: Offer) -> Problem | None:
+def _not_ours(chosen: Choice) -> Problem | None:
     """What a sentence alone must not or cannot do."""
     if "raise_monthly_limit_usd" in chosen.changes:
         by = chosen.changes["raise_monthly_limit_usd"]

@@ -7,10 +7,19 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Comparator
+from mlops.expectations import interval
 from mlops.follow import compare
 from mlops.job import Job, JobState
 from mlops.money import parse_usd, show_usd, to_usd
 from mlops.plan import NextStep, Plan
+
+SANDBOX = "Sandbox: metered at list price, not billed."
+SYNTHETIC = "The data is synthetic."
+_CLAUSES = {
+    "budget_usd": "budget",
+    "max_minutes": "time",
+    "monthly_limit_usd": "monthly limit",
+}
 
 
 class Outcome(StrEnum):
@@ -114,6 +123,22 @@ def build(
     )
 
 
+def clause_name(clause: str) -> str:
+    """As people call it; a plan's `binds` is one as well."""
+    return _CLAUSES.get(clause, clause)
+
+
+def f1_in_words(stage: StageResult) -> str | None:
+    """ "0.9046 (95 %: 0.8890–0.9200)"; None when it was not measured."""
+    f1, low, high = (stage.metrics.get(name) for name in ("f1", "f1_low", "f1_high"))
+    return None if f1 is None else f"{f1:.4f}{interval(low, high)}"
+
+
+def labels(sandbox: bool, synthetic: bool) -> list[str]:
+    """What a person has to know of every figure."""
+    return [text for text, holds in ((SANDBOX, sandbox), (SYNTHETIC, synthetic)) if holds]
+
+
 def _best(plan: Plan, jobs: Sequence[Job]) -> Job | None:
     metric = f"eval_{plan.constraints.metric or 'f1'}"
     done = [job for job in jobs if job.state is JobState.COMPLETED]
@@ -192,9 +217,8 @@ def _target_verdict(plan: Plan, best: Job | None) -> tuple[Verdict, ...]:
 
 
 def _measured(job: Job, metric: str) -> str:
-    text = f"{metric} {job.metrics[f'test_{metric}']:.4f}"
     low, high = (job.metrics.get(f"test_{metric}_{end}") for end in ("low", "high"))
-    return text if low is None or high is None else f"{text} (95 %: {low:.4f}–{high:.4f})"
+    return f"{metric} {job.metrics[f'test_{metric}']:.4f}{interval(low, high)}"
 
 
 def _target_met(plan: Plan, job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -13,7 +14,16 @@ from mlops.money import parse_usd
 
 LOCAL_GATEWAY_ID = "gtw-local-fallback"
 SNS, WEBHOOK = "sns", "webhook"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def is_loopback(host: str) -> bool:
+    """A name or address that means this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _limit(text: str) -> str:
@@ -30,9 +40,17 @@ def _limit(text: str) -> str:
 def _web_address(secret: SecretStr) -> SecretStr:
     """ValueError, without the address itself, unless it is https or on this machine."""
     parts = urlsplit(secret.get_secret_value())
-    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    local = parts.scheme == "http" and is_loopback(parts.hostname or "")
     if not parts.hostname or not (local or parts.scheme == "https") or "@" in parts.netloc:
         raise ValueError("It must be an https address without a user name.")
+    return secret
+
+
+def _typable(secret: SecretStr) -> SecretStr:
+    """ValueError unless an HTTP header can carry it as it is."""
+    said = secret.get_secret_value()
+    if not said.isascii() or not said.isprintable():
+        raise ValueError("It must be of printable ASCII characters.")
     return secret
 
 
@@ -42,6 +60,10 @@ def _zone(name: str) -> str:
         return ZoneInfo(name).key if name != "UTC" else name
     except (OSError, KeyError) as error:
         raise ValueError("It must be a time zone such as Europe/Berlin.") from error
+
+
+CallerToken = Annotated[SecretStr, Field(min_length=16), AfterValidator(_typable)]
+"""What callers of a server of ours have to send."""
 
 
 class Settings(BaseModel):
@@ -69,7 +91,7 @@ class Settings(BaseModel):
     sandbox: bool = Field(default=False, description="metered at list price, not billed")
     person: str = "local"
     monthly_limit_usd: Annotated[str, AfterValidator(_limit)] = "50"
-    team: str | None = Field(default=None, description="booked too when it has a limit")
+    team: str | None = Field(default=None, description="booked too")
     team_monthly_limit_usd: Annotated[str, AfterValidator(_limit)] | None = None
     price_max_age_days: int = Field(default=180, ge=0)
     bedrock_model_id: str = "global.anthropic.claude-sonnet-5-5"
@@ -85,11 +107,8 @@ class Settings(BaseModel):
     gateway_token: SecretStr | None = Field(
         default=None, exclude=True, description="for a Gateway that wants no signature"
     )
-    serve_token: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        exclude=True,
-        description="what callers of the headless API must send",
+    serve_token: CallerToken | None = Field(
+        default=None, exclude=True, description="what callers of the headless API must send"
     )
     serve_origins: str = Field(
         default="", description="web origins that may call the headless API, comma-separated"
@@ -100,7 +119,7 @@ class Settings(BaseModel):
     mcp_servers: str | None = Field(
         default=None, exclude=True, description="external MCP servers: a file, or JSON"
     )
-    mcp_token: SecretStr | None = Field(
+    mcp_token: CallerToken | None = Field(
         default=None, exclude=True, description="what `llmops mcp --http` asks its clients for"
     )
     notify_topic_arn: str | None = Field(default=None, description="SNS topic for notices")

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from mlops import answers, report_words
+from mlops import answers, open_plan, report_words
 from mlops.constraints import Intent, Parsed
 from mlops.conversation import Action, Call, Conversation
 from mlops.events import Event, EventKind
+from mlops.intents import READS, is_stop_held, questions
 from mlops.language import Language
-from mlops.memory import running
 from mlops.phrases import say
+from mlops.quantities import read
+from mlops.stopping import stop
 from mlops.tools import ReportOutput
 
-_PLAN_ID = re.compile(r"\bplan-[0-9a-f]{16}\b")
-_JOB_NAME = re.compile(r"\bllmops-[a-z0-9-]{8,54}\b")
 _ABOUT_END = re.compile(
     r"\b(?:fail|stopp|died|crash|end|broke|scheiter|fehlgeschlag|abgebroch)", re.I
 )
@@ -110,7 +110,16 @@ def next_step(conversation: Conversation, parsed: Parsed) -> Action:
         return Action(text=answers.failure(last.data, conversation.language))
     if parsed.problems:
         return Action(text="\n".join(p.message for p in parsed.problems))
-    return _POLICIES.get(parsed.intent, _help)(conversation, parsed)
+    if parsed.intent in READS and len(asked := questions(read(conversation.text))) > 1:
+        return _together(conversation, parsed, asked)
+    return _POLICIES.get(parsed.intent, _other)(conversation, parsed)
+
+
+def _together(conversation: Conversation, parsed: Parsed, asked: Iterable[Intent]) -> Action:
+    """Several questions in one sentence: what is missing is called for at once, then all is told."""
+    actions = [_POLICIES[intent](conversation, parsed) for intent in asked]
+    calls = tuple(call for action in actions for call in action.calls)
+    return Action(calls=calls, text="" if calls else "\n\n".join(a.text for a in actions))
 
 
 def _train(conversation: Conversation, parsed: Parsed) -> Action:
@@ -157,43 +166,20 @@ def _gpus(conversation: Conversation, parsed: Parsed) -> Action:
     return Action(text=say_it(result, conversation.language))
 
 
-def _stop(conversation: Conversation, parsed: Parsed) -> Action:
-    """The job that was named or that "it" is; else the one that runs; of several a person chooses."""
-    language = conversation.language
-    stopped = conversation.result("stop_training_job")
-    if stopped is not None:
-        return Action(text=answers.stopped(stopped, language))
-    if named := _JOB_NAME.search(conversation.text):
-        return _call("stop_training_job", {"job_name": named[0]})
-    if queued := _PLAN_ID.search(conversation.text):
-        return _call("stop_training_job", {"plan_id": queued[0]})
-    described = conversation.result("describe_training_job")
-    if described is None:
-        return _call("describe_training_job", {})
-    names = running(described["jobs"])
-    if parsed.job_name in names:
-        return _call("stop_training_job", {"job_name": parsed.job_name})
-    if len(names) == 1:
-        return _call("stop_training_job", {"job_name": names[0]})
-    waiting = [plan["plan_id"] for plan in described.get("waiting", ())]
-    if not names and len(waiting) == 1:
-        return _call("stop_training_job", {"plan_id": waiting[0]})
-    if not names and waiting:
-        return Action(text=answers.which_job(waiting, language))
-    if not names:
-        return Action(text=say("none_runs", language))
-    return Action(text=answers.which_job(names, language))
-
-
 def _jobs(conversation: Conversation, parsed: Parsed) -> Action:
-    return _described(conversation, parsed, answers.jobs)
+    action = _described(conversation, parsed, answers.jobs)
+    if action.calls or not is_stop_held(read(conversation.text)):
+        return action
+    return Action(text=f"{say('not_stopped', conversation.language)}\n{action.text}")
 
 
 def _costs(conversation: Conversation, parsed: Parsed) -> Action:
-    """Of a job when one is meant, else of the month."""
+    """Of a job or a plan when one is meant, else of the month."""
     if "job" in parsed.refers_to_previous:
         return _described(conversation, parsed, answers.job_cost)
     result = conversation.result("get_costs")
+    if result is None and (told := open_plan.answer(conversation, parsed)):
+        return Action(text=told)
     if result is None:
         return _call("get_costs", {})
     return Action(text=answers.costs(result, conversation.language))
@@ -210,8 +196,8 @@ def _explain(conversation: Conversation, parsed: Parsed) -> Action:
         return _help(conversation, parsed)
     if before.failure is not None:
         return Action(text=answers.failure(before.failure, conversation.language))
-    if before.plan is not None:
-        return Action(text=answers.why_plan(before.plan, conversation.language))
+    if before.shown_plan is not None:
+        return Action(text=answers.why_plan(before.shown_plan, conversation.language))
     return _help(conversation, parsed)
 
 
@@ -248,6 +234,14 @@ def _greet(conversation: Conversation, parsed: Parsed) -> Action:
     return Action(text=answers.greeting(conversation.language, conversation.text))
 
 
+def _other(conversation: Conversation, parsed: Parsed) -> Action:
+    """Words that ask for nothing that a tool does: perhaps for something of the plan that waits."""
+    if parsed.approve is not None:
+        return Action(text=say("none_waits", conversation.language))
+    told = open_plan.answer(conversation, parsed) or open_plan.not_a_change(conversation)
+    return Action(text=told) if told else _help(conversation, parsed)
+
+
 def _help(conversation: Conversation, parsed: Parsed) -> Action:
     return Action(text=answers.help_text(conversation.language))
 
@@ -260,7 +254,7 @@ _POLICIES: dict[Intent, Callable[[Conversation, Parsed], Action]] = {
     Intent.TRAIN: _train,
     Intent.ESTIMATE: _train,
     Intent.GPUS: _gpus,
-    Intent.STOP: _stop,
+    Intent.STOP: stop,
     Intent.DATASETS: _datasets,
     Intent.JOBS: _jobs,
     Intent.COSTS: _costs,

@@ -8,10 +8,10 @@ from app import cards, conversations, reading, session
 from app.blocks import Message
 from app.plain import escape
 from app.transcript import fold, is_followed, is_unfinished, is_untold, streaming
+from mlops.constraints import MAX_SENTENCE_CHARS
 
 EVERY_SECONDS = 0.5
 IDLE_SECONDS = 4.0
-MAX_CHARACTERS = 10_000
 SUGGESTIONS = (
     "Train a Named Entity Recognition model on the ciER dataset. "
     "Budget: $10, Time: 1 hour, F1 score > 85%",
@@ -55,7 +55,7 @@ def main() -> None:
     prompt = st.chat_input(
         "Ask, or say what to train",
         key="prompt",
-        max_chars=MAX_CHARACTERS,
+        max_chars=MAX_SENTENCE_CHARS,
         disabled=pulse.turn is not None,
     )
     if prompt:

@@ -94,6 +94,7 @@ class FakeConversations:
             updated_at=events[-1].at,
             turn=self.running_turn(name),
             is_shared=name in self.links,
+            events=events[-1].seq,
         )
 
     def _check(self) -> None:

@@ -4,11 +4,14 @@ taken up again, there is one job at most, and the ledger is exact. FAULTS=all tr
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -41,16 +44,20 @@ pytestmark = pytest.mark.xdist_group("faults")
 
 TRAIN = "Train NER on tiny. Budget: $5, Time: 1 hour, F1 score > 50%"
 PATIENCE_SECONDS = 30
+ROOT = Path(__file__).resolve().parents[1]
 _ROUNDS = 6
+# Those of an undisturbed mission, from the first words to the launch.
+CHECKPOINTS = 18
 # API calls of one mission; some vary by one or two with who is first.
 CALLS = {
-    "awspricelistservice.GetProducts": 4,
+    "awspricelistservice.GetProducts": 3,
     "bedrock.converse-stream": 5,
-    "dynamodb.GetItem": 33,
+    "dynamodb.BatchWriteItem": 1,
+    "dynamodb.GetItem": 34,
     "dynamodb.PutItem": 36,
     "dynamodb.Query": 18,
-    "dynamodb.TransactWriteItems": 37,
-    "dynamodb.UpdateItem": 12,
+    "dynamodb.TransactWriteItems": 41,
+    "dynamodb.UpdateItem": 8,
     "s3.GET": 2,
     "sagemaker.CreateTrainingJob": 1,
     "sagemaker.DescribeTrainingJob": 1,
@@ -261,3 +268,34 @@ def test_one_call_goes_wrong(back_end: Aws, wire: Wire, operation: str, number: 
     assert wire.met
     wire.disarm()
     mission.check()
+
+
+@contextmanager
+def doomed(mission: Mission, number: int) -> Iterator[str]:
+    """What a process says that hangs at a checkpoint: an odd one is lost, an even one was written.
+    It is killed afterwards."""
+    arguments = [mission.aws.settings.person, mission.session, TRAIN, str(number)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.doomed_mission", *arguments, str(number % 2 == 0)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", range(1, CHECKPOINTS + 1))
+def test_a_process_killed_at_any_checkpoint_is_made_good(back_end: Aws, wire: Wire, number: int):
+    mission = Mission(back_end, wire, LambdaGateway)
+    with doomed(mission, number) as said:
+        assert said == "hanging"
+    mission.later = 2 * LEASE
+    mission.run()
+    mission.check()
+
+
+def test_there_are_no_more_checkpoints(back_end: Aws, wire: Wire):
+    with doomed(Mission(back_end, wire, LambdaGateway), CHECKPOINTS + 1) as said:
+        assert said == "done"

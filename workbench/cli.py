@@ -8,7 +8,6 @@ import errno
 import io
 import logging
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 
 from mlops.constraints import parse as parse_text
 from mlops.errors import FaultError, OpsError
+from mlops.version import VERSION
 from workbench import (
     cli_ask,
     cli_datasets,
@@ -76,7 +76,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        line(f"llmops {_version()}")
+        line(f"llmops {VERSION}")
         raise typer.Exit()
 
 
@@ -132,13 +132,6 @@ app.add_typer(cli_gateway.app, name="gateway")
 app.add_typer(cli_mcp.app, name="mcp")
 app.add_typer(cli_local.app, name="local")
 app.command()(cli_serve.serve)
-
-
-def _version() -> str:
-    try:
-        return version("agenticaiops")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def _is_typers(error: Exception) -> bool:

@@ -8,6 +8,7 @@ import typer
 import workbench
 from mlops.job import Job
 from mlops.money import show_usd
+from mlops.report import SANDBOX
 from workbench import lines
 from workbench.tables import facts, json_out, line, table, usd
 
@@ -69,7 +70,7 @@ def logs(
 
 @app.command()
 def stop(name: Name, as_json: Json = False) -> None:
-    """Stop a running job, whose use until then is charged, or take a queued plan out of the queue."""
+    """Stop a job or a plan's run, whose use until then is charged; a queued plan leaves the queue."""
     if name.startswith("plan-"):
         return _cancel(name, as_json)
     _show(workbench.connect().stop(name), as_json)
@@ -85,6 +86,8 @@ def _cancel(plan_id: str, as_json: bool) -> None:
     given = workbench.connect().cancel(plan_id)
     if as_json:
         return json_out(given)
+    if given.job is not None:
+        return _show(given.job, as_json)
     line(f"{plan_id} is out of the queue; {usd(given.released_usd)} were given back.")
 
 
@@ -112,7 +115,7 @@ def _show(job: Job, as_json: bool) -> None:
         empty="No metrics yet.",
     )
     if job.sandbox:
-        line(lines.SANDBOX)
+        line(SANDBOX)
 
 
 def _row(job: Job) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import workbench
+from mlops.report import SANDBOX
 from mlops.tools import OfferRow, QuotasOutput
 from workbench import lines
 from workbench.tables import json_out, line, table
@@ -51,7 +52,7 @@ def show(
         line(text)
     line(f"Cheapest GPU that you can have now: {found.cheapest_gpu or 'none'}.")
     if found.sandbox:
-        line(lines.SANDBOX)
+        line(SANDBOX)
 
 
 @gpus.command("request")
@@ -102,7 +103,7 @@ def _compare(found: QuotasOutput, regions: list[str]) -> None:
     line("On-demand list price per hour, and how many are free; ★ costs least of these regions.")
     line(f"Data and jobs of this back end are in {found.region}: elsewhere nothing is started.")
     if found.sandbox:
-        line(lines.SANDBOX)
+        line(SANDBOX)
 
 
 def _gaps(found: QuotasOutput) -> Iterator[str]:

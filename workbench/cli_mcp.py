@@ -4,7 +4,6 @@ import logging
 import secrets
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -12,11 +11,8 @@ import typer
 
 import workbench
 from mlops.errors import RequestError
-from mlops.settings import Settings
+from mlops.settings import Settings, is_loopback
 from workbench.tables import json_out, note, table
-
-_MIN_TOKEN_CHARS = 16
-
 
 app = typer.Typer(help="Our tools for other assistants.", add_completion=False)
 
@@ -42,7 +38,7 @@ def serve(
     _check_loopback(host)
     made = workbench.boot.services()
     try:
-        offered = server.create_server(made, version("agenticaiops"))
+        offered = server.create_server(made)
         with suppress(KeyboardInterrupt):
             _over_http(server, offered, made.settings, host, port) if http else server.run_stdio(
                 offered
@@ -101,18 +97,12 @@ def _token(settings: Settings) -> tuple[str, bool]:
     """The one of the settings, else a new one; True when it is new."""
     if settings.mcp_token is None:
         return secrets.token_urlsafe(32), True
-    token = settings.mcp_token.get_secret_value()
-    if len(token) < _MIN_TOKEN_CHARS or not token.isascii() or not token.isprintable():
-        raise RequestError(
-            "bad_setting",
-            f"LLMOPS_MCP_TOKEN must have at least {_MIN_TOKEN_CHARS} ASCII characters.",
-        )
-    return token, False
+    return settings.mcp_token.get_secret_value(), False
 
 
 def _check_loopback(host: str) -> None:
     """The token goes in the clear; others reach the server through a proxy with TLS."""
-    if host not in ("127.0.0.1", "localhost", "[::1]"):
+    if not is_loopback(host):
         raise RequestError(
             "bad_host",
             f"{host[:100]} is not this machine alone: use 127.0.0.1, and a proxy with TLS before it.",
@@ -120,7 +110,10 @@ def _check_loopback(host: str) -> None:
 
 
 def _log_to_stderr() -> None:
-    """Standard output belongs to the protocol. The mcp package calls it an error when a client goes."""
+    """Warnings go to standard error, as standard output carries the protocol.
+
+    The mcp package logs an error whenever a client leaves: that is left out.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)

@@ -7,8 +7,8 @@ import typer
 import workbench
 from mlops.errors import Alternative, RequestError
 from mlops.money import show_usd
+from mlops.report import SANDBOX
 from mlops.tools import CostsOutput
-from workbench import lines
 from workbench.tables import facts, json_out, line, table
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
@@ -105,4 +105,4 @@ def _show(month: CostsOutput) -> None:
             }
         )
     if month.sandbox:
-        line(lines.SANDBOX)
+        line(SANDBOX)

@@ -1,6 +1,7 @@
 """`llmops sessions`: list, show, rename, share, export."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Id = Annotated[str, typer.Argument(help="Id of the conversation, as listed.", metavar="ID")]
+
+_NOTHING = 'You have not asked anything yet. Begin with: llmops ask "What datasets are there?"'
 
 app = typer.Typer(help="My conversations; alone it lists them.", add_completion=False)
 
@@ -38,23 +41,8 @@ def show_all(
 ) -> None:
     """Newest first."""
     found = workbench.connect().sessions(search)
-    if as_json:
-        return json_out([_wire(session) for session in found])
-    nothing = 'You have not asked anything yet. Begin with: llmops ask "What datasets are there?"'
-    table(
-        ("session", "title", "shared", "last change (UTC)"),
-        (
-            (
-                s.session_id,
-                s.title,
-                "yes" if s.is_shared else "no",
-                f"{s.updated_at:%Y-%m-%d %H:%M}",
-            )
-            for s in found
-        ),
-        empty=f"No title has these words: {search}" if search else nothing,
-    )
-    if found:
+    draw(found, as_json, f"No title has these words: {search}" if search else _NOTHING)
+    if found and not as_json:
         line('Go on in one of them: llmops ask "…" --session ID')
 
 
@@ -101,13 +89,36 @@ def share(
 def export(
     session_id: Id,
     form: Annotated[
-        Format, typer.Option("--format", help="json has the hash chain.")
+        Format, typer.Option("--format", help="json is what `llmops decisions verify` proves.")
     ] = Format.JSON,
 ) -> None:
-    """Write a conversation to stdout: its events with their hash chain, or a page to read."""
-    kept = workbench.connect().transcript(session_id)
-    sys.stdout.write(kept.as_markdown() if form is Format.MARKDOWN else f"{kept.as_json()}\n")
+    """Write a conversation to stdout: its log as JSON lines, or a page to read."""
+    bench = workbench.connect()
+    if form is Format.MARKDOWN:
+        sys.stdout.write(bench.transcript(session_id).as_markdown())
+    else:
+        sys.stdout.write(bench.decision_log.export(session_id))
     sys.stdout.flush()
+
+
+def draw(found: Sequence["Session"], as_json: bool, empty: str = _NOTHING) -> None:
+    """A list of sessions; how many events each log has was read with it."""
+    if as_json:
+        return json_out([_wire(session) for session in found])
+    table(
+        ("session", "title", "events", "shared", "last change (UTC)"),
+        (
+            (
+                s.session_id,
+                s.title,
+                s.events,
+                "yes" if s.is_shared else "no",
+                f"{s.updated_at:%Y-%m-%d %H:%M}",
+            )
+            for s in found
+        ),
+        empty=empty,
+    )
 
 
 def _tell(event: Event) -> None:
@@ -121,7 +132,7 @@ def _tell(event: Event) -> None:
 
 def _wire(session: "Session") -> dict[str, object]:
     """What a program needs; not what runs at the moment."""
-    shown = {"session_id", "title", "updated_at", "is_shared"}
+    shown = {"session_id", "title", "updated_at", "is_shared", "events"}
     return session.model_dump(mode="json", include=shown)
 
 

@@ -57,11 +57,7 @@ class Conversations:
     @translated()
     def session(self, session_id: str) -> Session:
         """RequestError when there is no such conversation, RefusedError when it is not mine."""
-        found = Sessions(self._aws).get(session_id)
-        if found is None:
-            raise RequestError("unknown_session", f"There is no conversation {session_id!r}.")
-        self._require_own(session_id)
-        return found
+        return Sessions(self._aws).of(self.settings.person, session_id)
 
     @translated()
     def rename(self, session_id: str, title: str) -> Session:
@@ -165,12 +161,7 @@ class Conversations:
             self.shared(session_id, token)
 
     def _require_own(self, session_id: str) -> None:
-        """What is not there yet is free to all; an owner stays one, so that they are asked once."""
-        if session_id in self._own:
-            return
-        owner = Sessions(self._aws).owner(session_id)
-        if owner is None:
-            return
-        if owner != self.settings.person:
-            raise RefusedError("not_yours", "This conversation belongs to somebody else.")
-        self._own.add(session_id)
+        """Asked once per conversation, as its owner never changes."""
+        if session_id not in self._own:
+            if Sessions(self._aws).require_owner(session_id, self.settings.person):
+                self._own.add(session_id)

@@ -14,12 +14,10 @@ from mlops.job import Job, JobState
 from mlops.money import show_usd
 from mlops.options import Option
 from mlops.plan import Plan, Stage
-from mlops.report import Report, StageResult
+from mlops.report import Report, StageResult, clause_name, f1_in_words, labels
 from mlops.tools import TOOLS
 from workbench.tables import usd
 
-SANDBOX = "Sandbox: metered at list price, not billed."
-SYNTHETIC = "The data is synthetic."
 _ARGUMENT_CHARACTERS = 60
 
 
@@ -81,7 +79,7 @@ def of_job(job: Job, now: datetime) -> str:
 
 def of_report(report: Report) -> list[str]:
     """Verdicts with what was wanted and measured, then what ran, and where the model lies."""
-    rows = [(v.verdict, _CLAUSES.get(v.clause, v.clause), v) for v in report.verdicts]
+    rows = [(v.verdict, clause_name(v.clause), v) for v in report.verdicts]
     return [
         f"Report on {report.dataset}",
         *(f"  {o:<7} {c:<6} wanted {v.wanted}, measured {v.measured}" for o, c, v in rows),
@@ -131,7 +129,7 @@ def _volume(stage: Stage) -> str:
 
 
 def _binding(plan: Plan) -> str:
-    return f" What binds: {_CLAUSES.get(plan.binds, plan.binds)}." if plan.binds else ""
+    return f" What binds: {clause_name(plan.binds)}." if plan.binds else ""
 
 
 def _option(option: Option) -> str:
@@ -154,15 +152,14 @@ def _stage_result(stage: StageResult) -> str:
 
 
 def _f1(stage: StageResult) -> str:
-    f1, low, high = (stage.metrics.get(name) for name in ("f1", "f1_low", "f1_high"))
+    f1 = f1_in_words(stage)
     if f1 is None:
         return ", test F1 not measured" if stage.state is JobState.COMPLETED else ""
-    interval = f" (95 %: {low:.4f}–{high:.4f})" if low is not None and high is not None else ""
-    return f", test F1 {f1:.4f}{interval}"
+    return f", test F1 {f1}"
 
 
 def _labels(sandbox: bool, synthetic: bool) -> list[str]:
-    said = [text for text, holds in ((SANDBOX, sandbox), (SYNTHETIC, synthetic)) if holds]
+    said = labels(sandbox, synthetic)
     return [f"  {' '.join(said)}"] if said else []
 
 
@@ -216,12 +213,6 @@ def _cost(data: Mapping[str, Any]) -> list[str]:
     return [f"Spent {usd(data['spent_usd'])}, reserved {usd(data['reserved_usd'])}"]
 
 
-_CLAUSES = {
-    "budget_usd": "budget",
-    "max_minutes": "time",
-    "monthly_limit_usd": "monthly limit",
-    "target": "target",
-}
 _SHOWN: Mapping[EventKind, Callable[[Mapping[str, Any]], list[str]]] = {
     EventKind.THINKING: lambda data: [data["text"]] if data["text"].strip() else [],
     EventKind.STEP: _step,

@@ -4,7 +4,6 @@ The only file that loads the `mcp` package. Each connection is one McpSession.
 """
 
 import asyncio
-import hmac
 import json
 import os
 import socket
@@ -26,8 +25,10 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from agent.runtime_auth import has_token
 from mlops.errors import OpsError
 from mlops.tools import TOOLS
+from mlops.version import VERSION
 from workbench.boot import Services
 from workbench.mcp_session import McpSession, client_schema
 
@@ -58,7 +59,7 @@ _CHUNK_BYTES = 64 * 1024
 McpServer = Server[McpSession, Any]
 
 
-def create_server(services: Services, version: str) -> McpServer:
+def create_server(services: Services) -> McpServer:
     """Answers any number of connections."""
 
     @asynccontextmanager
@@ -66,7 +67,7 @@ def create_server(services: Services, version: str) -> McpServer:
         yield McpSession(services)
 
     server: McpServer = Server(
-        "agenticaiops", version=version, instructions=_INSTRUCTIONS, lifespan=connection
+        "agenticaiops", version=VERSION, instructions=_INSTRUCTIONS, lifespan=connection
     )
     limiter = anyio.CapacityLimiter(_SIDE_BY_SIDE)
     offered = [_tool(name) for name in sorted(TOOLS)]
@@ -162,15 +163,14 @@ class _Door:
 
     def __init__(self, manager: StreamableHTTPSessionManager, token: str):
         self._manager = manager
-        self._token = token.encode()
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         if scope["path"] != PATH:
             return await PlainTextResponse("Not found", 404)(scope, receive, send)
-        scheme, _, said = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(said.encode(), self._token):
+        if not has_token(Headers(scope=scope), self._token):
             who = {"WWW-Authenticate": 'Bearer realm="agenticaiops"'}
             return await PlainTextResponse("Send the token", 401, who)(scope, receive, send)
         await self._manager.handle_request(scope, receive, send)

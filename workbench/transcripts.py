@@ -1,5 +1,6 @@
-"""A conversation to be kept elsewhere: its events in, JSON with the hash chain or a readable page out."""
+"""A conversation as a page of Markdown, to be read elsewhere."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -8,9 +9,19 @@ from pydantic import BaseModel, ConfigDict
 from mlops.errors import Alternative
 from mlops.events import Event, EventKind, verify
 from workbench import lines
-from workbench.markdown import escape
+from workbench.tables import plain
 
 _AGENT = "AgenticAIOps"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&^=\"'/])")
+# Renderers link bare addresses after unescaping; an invisible joiner prevents it.
+_ADDRESS = re.compile(r"(https?(?=://)|www(?=\.)|@(?=[-\w]+\.))", re.IGNORECASE)
+_JOINER = "\u2060"
+
+
+def escape(text: str) -> str:
+    """Words that others wrote as one line for any Markdown place: no markup of theirs survives."""
+    one_line = plain(" ".join(str(text).split()))
+    return _SPECIAL.sub(r"\\\1", _ADDRESS.sub(rf"\1{_JOINER}", one_line))
 
 
 class Transcript(BaseModel):
@@ -23,9 +34,6 @@ class Transcript(BaseModel):
     person: str
     exported_at: datetime
     events: tuple[Event, ...]
-
-    def as_json(self) -> str:
-        return self.model_dump_json(indent=2)
 
     def as_markdown(self) -> str:
         """What was said, planned, run and reported; everything that others wrote is plain words."""

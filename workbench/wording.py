@@ -1,10 +1,9 @@
 """What a person typed in, checked; and words that commands and screens share."""
 
+from mlops.constraints import MAX_SENTENCE_CHARS
 from mlops.errors import FaultError, RequestError
 from mlops.job import Job
 from mlops.tools import RegionOffer
-
-MAX_CHARACTERS = 10_000
 
 
 def plain(text: str) -> str:
@@ -16,8 +15,10 @@ def checked(text: str) -> str:
     """RequestError when there is nothing, or more than a request can be."""
     if not text.strip():
         raise RequestError("empty_text", "Say what you want, for example what to train on what.")
-    if len(text) > MAX_CHARACTERS:
-        raise RequestError("text_too_long", f"Say it in {MAX_CHARACTERS:,} characters or less.")
+    if len(text) > MAX_SENTENCE_CHARS:
+        raise RequestError(
+            "text_too_long", f"Say it in {MAX_SENTENCE_CHARS:,} characters or less."
+        )
     return plain(text)
 
 

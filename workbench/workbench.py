@@ -21,8 +21,9 @@ from mlops.aws.ledger import Ledger
 from mlops.aws.limits import Limits
 from mlops.aws.metrics import LogLine, curves, log_tail
 from mlops.aws.plans import Plans
-from mlops.aws.queue import queue_plan, waiting
+from mlops.aws.queue import queue_plan
 from mlops.aws.sessions import Sessions
+from mlops.aws.waiting import waiting
 from mlops.constraints import Parsed, at_moment, parse
 from mlops.datasets import Dataset, Metadata, PreviewRow
 from mlops.errors import Alternative, RequestError
@@ -104,12 +105,14 @@ class Workbench(Conversations):
         if parsed.constraints.dataset is None:
             raise self._missing_dataset()
         dataset = self.prepare(parsed.constraints.dataset)
+        session_id, person = self.new_session(), self.settings.person
+        Sessions(self._aws).open(session_id, person, sentence, self._clock())
         arguments = {
             "dataset": dataset.name,
             "constraints": parsed.constraints.model_dump(mode="json"),
-            "session_id": self.new_session(),
+            "session_id": session_id,
             "turn": f"turn-{uuid.uuid4().hex[:16]}",
-            "person": self.settings.person,
+            "person": person,
         }
         return self._call("plan_training", PlanOutput, arguments).plan
 

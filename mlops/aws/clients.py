@@ -1,6 +1,8 @@
 """The one factory of boto3 clients, and the one place where AWS errors become ours."""
 
+import logging
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.faults import explained, unanswered
-from mlops.errors import OpsError
+from mlops.errors import FaultError, OpsError
 from mlops.settings import Settings
 
 _CONFIG = Config(
@@ -27,6 +29,8 @@ _ASKED_AGAIN_BY_CALLER = ("bedrock-runtime",)
 _MODEL_SERVICES = ("bedrock", "bedrock-runtime")
 # The Pricing API lives in few regions.
 _FIXED_REGIONS = {"pricing": "us-east-1"}
+
+_log = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 
@@ -96,6 +100,17 @@ def translate(error: Exception) -> OpsError:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     reasons = " ".join(cancellation_reasons(error))
     return explained(error_code(error), str(about.get("Message", "")), status, reasons)
+
+
+def as_ours(error: Exception) -> OpsError:
+    """What a person may see of any exception; the rest is in the log, under the same number."""
+    if isinstance(error, OpsError):
+        return error
+    if isinstance(error, ClientError | BotoCoreError):
+        return translate(error)
+    number = uuid.uuid4().hex[:8]
+    _log.error("fault %s", number, exc_info=error)
+    return FaultError("internal", f"Something went wrong on our side; the log calls it {number}.")
 
 
 @contextmanager

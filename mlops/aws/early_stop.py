@@ -13,7 +13,7 @@ from mlops.aws.jobs import Jobs
 from mlops.aws.metrics import curves
 from mlops.aws.plans import Plans
 from mlops.constraints import Comparator
-from mlops.curve import Verdict, out_of_reach
+from mlops.curve import StopVerdict, out_of_reach
 from mlops.events import EventKind
 from mlops.job import EndReason, Job, JobState
 from mlops.money import cost_of_seconds, show_usd, to_usd
@@ -46,7 +46,7 @@ def _may_stop(aws: Aws, plan: Plan) -> bool:
     return wanted and higher and plan.constraints.target is not None
 
 
-def _look(aws: Aws, plan: Plan, job: Job, now: datetime) -> tuple[Verdict, int]:
+def _look(aws: Aws, plan: Plan, job: Job, now: datetime) -> tuple[StopVerdict, int]:
     """The verdict on the points so far, and how many there are."""
     name = f"eval_{plan.constraints.metric or 'f1'}"
     points = curves(aws, job.job_name, (name,), job.created_at, now)[name]
@@ -63,7 +63,7 @@ def _seconds_left(job: Job, done: int, now: datetime) -> int:
 
 
 def _mark(
-    aws: Aws, job: Job, verdict: Verdict, seconds: int, clock: Callable[[], datetime]
+    aws: Aws, job: Job, verdict: StopVerdict, seconds: int, clock: Callable[[], datetime]
 ) -> Job:
     """Why it will end is stored before it is stopped, so that its plan goes on with the next stage."""
     saved = cost_of_seconds(seconds, job.usd_per_hour_micro)

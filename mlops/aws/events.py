@@ -14,7 +14,7 @@ from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, trans
 from mlops.aws.notices import writes_of
 from mlops.aws.tables import EVENTS, SESSIONS
 from mlops.errors import FaultError
-from mlops.events import REPORTED, TOLD, Event, EventKind, Head, chain
+from mlops.events import REPORTED, TOLD, Event, EventKind, Head, chain, fitted, to_json
 from mlops.notices import of_event
 
 TOKENS_LIVE = timedelta(days=1)
@@ -48,14 +48,17 @@ class EventLog:
     ) -> Event | None:
         """Writes one event; with `once`, a second event of that key is not written (None).
 
+        Data that is too large for one item is cut, and says so; the chain covers what is stored.
         `person` is who gets a notice when the event is worth one, written in the same transaction.
         The end of a run makes its plan one that is to be told, until that was done.
         Raises FaultError when other writers keep winning the race for the next number.
         """
+        # A report is read whole, as one document: it has no place for a note.
+        stored = fitted(data, note=kind is not EventKind.REPORT)
         for attempt in range(_ATTEMPTS):
             head = self._heads.get(session) or self.head(session)
             draft = Event(
-                session=session, seq=0, turn=turn, kind=kind, at=self._clock(), data=data
+                session=session, seq=0, turn=turn, kind=kind, at=self._clock(), data=stored
             )
             event = chain(head, draft)
             try:
@@ -111,7 +114,7 @@ class EventLog:
                 "turn": turn,
                 "kind": EventKind.TOKEN,
                 "at": now.isoformat(),
-                "data": json.dumps({"text": text}),
+                "data": to_json({"text": text}),
                 "hash": "",
                 "ttl": int((now + TOKENS_LIVE).timestamp()),
             },
@@ -161,7 +164,7 @@ def _writes(event: Event, head: Head, once: str | None) -> list[dict[str, Any]]:
         "turn": event.turn,
         "kind": event.kind,
         "at": event.at.isoformat(),
-        "data": json.dumps(event.data),
+        "data": to_json(event.data),
         "hash": event.hash,
     }
     writes: list[dict[str, Any]] = [advance, {"Put": {"TableName": EVENTS, "Item": item}}]

@@ -187,7 +187,19 @@ _BY_EXCEPTION: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 _ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:\d*:([\w/.*:-]*)")
-_SECRETS = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b|\b\d{12}\b")
+_WHO = re.compile(r"\b(assumed-role|federated-user|user)/[^\s,;:()\"']+")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_SECRETS = re.compile(
+    r"(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}|(?<!\d)\d{12}(?!\d)|\beyJ[\w-]{10,}(?:\.[\w-]*)*"
+)
+_SIGNED = re.compile(
+    r"\b(X-Amz-[\w-]+|Signature|Credential|AWSAccessKeyId|aws_(?:access|secret|session)\w*|\w*password)(\s?[=:]\s?)[^\s&,;)]+"
+    r"|\b(Bearer)( )\S+",
+    re.IGNORECASE,
+)
+# Keys, tokens and digests; see _without_key for what only looks like one.
+_BASE64 = re.compile(r"(?<![\w+/=])[A-Za-z0-9+/]{40,}={0,2}")
+_S3 = re.compile(r"(s3://[^\s?\"']+)")
 _IDS = re.compile(r"\(?\b(?:Request ?ID|RequestId|HostId|Proxy)\b:?[^);,]*[);,]?", re.IGNORECASE)
 _PERMISSION = re.compile(r"(?:perform|action):? ([a-z0-9-]+:[A-Za-z]+)")
 
@@ -216,11 +228,24 @@ def unanswered(error: Exception) -> OpsError:
 
 
 def scrubbed(words: str) -> str:
-    """Without accounts, keys and request ids; what an ARN names stays."""
+    """Without accounts, persons, keys, signatures and request ids; what an ARN names stays."""
     plain = _ARN.sub(lambda found: found[1], words)
+    plain = _SIGNED.sub(lambda found: f"{found[1] or found[3]}{found[2] or found[4]}…", plain)
+    plain = _EMAIL.sub("…", _WHO.sub(r"\1/…", plain))
     plain = _SECRETS.sub("…", _IDS.sub("", plain))
+    parts = _S3.split(plain)
+    parts[::2] = [_BASE64.sub(_without_key, part) for part in parts[::2]]
+    plain = "".join(parts)
     plain = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
     return plain if len(plain) <= _MAX_WORDS else f"{plain[:_MAX_WORDS]}…"
+
+
+def _without_key(found: re.Match[str]) -> str:
+    """A path in lower case stays, and so does a long word."""
+    run = found[0]
+    has_digit = any(c.isdigit() for c in run)
+    mixed = not run.islower() and not run.isupper()
+    return "…" if has_digit and (mixed or "/" not in run) else run
 
 
 def _denied(said: str) -> OpsError:

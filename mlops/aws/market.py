@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 
 from mlops.aws.clients import Aws
 from mlops.aws.limits import Limits
 from mlops.aws.offers import Offers
-from mlops.aws.prices import Prices
+from mlops.aws.prices import shared_prices
 from mlops.aws.regions import prices_of
 from mlops.aws.tokens import allowance, turn_spent
 from mlops.offers import Market, RegionalPrice
@@ -19,20 +18,23 @@ from mlops.waits import Wait
 def market_of(aws: Aws, asker: Asker, waited: Mapping[str, Wait]) -> Market:
     settings = aws.settings
     limits = Limits(aws)
-    left, team = limits.month_of_person(asker.person, asker.now).left_micro, limits.limited_team()
+    left, team = (
+        limits.month_of_person(asker.person, asker.now).left_micro,
+        limits.team_of(asker.person),
+    )
     if team is not None:
         left = min(left, limits.month_of_team(team, asker.now).left_micro)
     used = turn_spent(aws, asker.person, asker.session_id, asker.turn, asker.now)
     return Market(
         region=settings.region,
-        offers=Offers(aws, _prices(aws)).all(asker.now),
+        offers=Offers(aws, shared_prices(aws, settings.region)).all(asker.now),
         engines=settings.engines,
         sandbox=settings.sandbox,
         overhead_seconds=settings.billed_overhead_seconds,
         startup_seconds=settings.startup_seconds,
         price_max_age_days=settings.price_max_age_days,
         month_left_micro=left,
-        tokens_micro=used + allowance(aws),
+        tokens_micro=used + allowance(aws, asker.now),
         waits=dict(waited),
         crf_pace=settings.crf_pace,
         early_stop=settings.early_stop,
@@ -56,9 +58,3 @@ def _elsewhere(aws: Aws, now: datetime) -> tuple[RegionalPrice, ...]:
         for name, price in prices.items()
         if may_spend(price, now, aws.settings.price_max_age_days)
     )
-
-
-@cache
-def _prices(aws: Aws) -> Prices:
-    """One per process: it asks the Price List API once an hour."""
-    return Prices(aws)

@@ -15,7 +15,7 @@ from mlops.aws.launch import PLAN_TAG
 from mlops.aws.ledger import Ledger
 from mlops.aws.limits import Limits
 from mlops.aws.plans import Plans
-from mlops.aws.prices import Prices
+from mlops.aws.prices import shared_prices
 from mlops.aws.tables import LEDGER
 from mlops.errors import RequestError
 from mlops.job import billed_seconds_of
@@ -61,7 +61,7 @@ def _cost(aws: Aws, job_name: str, now: datetime) -> int | None:
     if billed is None:
         return None
     config = _described(aws, job_name)["ResourceConfig"]
-    price = Prices(aws).all(now).get(config["InstanceType"])
+    price = shared_prices(aws, aws.settings.region).all(now).get(config["InstanceType"])
     if price is None:
         return None
     return cost_of_seconds(billed, price.running_micro, config.get("InstanceCount", 1))

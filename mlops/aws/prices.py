@@ -1,6 +1,7 @@
 """Training prices from the Price List API, with the project's dated price file as the fallback."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -14,6 +15,12 @@ _FRESH = timedelta(hours=1)
 # An answer that failed is asked for again soon; until then the last good one counts, with its age.
 _RETRY_AFTER = timedelta(minutes=1)
 _PAGE = 100
+
+
+@lru_cache(maxsize=32)
+def shared_prices(aws: Aws, region: str) -> "Prices":
+    """One per region and process: whoever asks, the Price List API is asked once an hour."""
+    return Prices(aws, region)
 
 
 class Prices:

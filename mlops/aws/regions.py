@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from mlops.aws.clients import Aws
 from mlops.aws.offers import Offers
-from mlops.aws.prices import Prices
+from mlops.aws.prices import shared_prices
 from mlops.errors import RequestError
 from mlops.offers import Offer
 from mlops.prices import Price
@@ -37,10 +37,11 @@ def compare(
 
 def look(aws: Aws, region: str, now: datetime, refresh: bool = False) -> tuple[Offer, ...]:
     """One region, our own or another."""
-    there, prices = _at(aws, region)
+    prices = shared_prices(aws, region)
     prices.all(now, refresh)
-    offers = Offers(there, prices)
-    return offers.all(now) if region == aws.settings.region else offers.elsewhere(now)
+    if region == aws.settings.region:
+        return Offers(aws, prices).all(now)
+    return Offers(_aws_in(aws, region), prices).elsewhere(now)
 
 
 def prices_of(aws: Aws, regions: Sequence[str], now: datetime) -> dict[str, dict[str, Price]]:
@@ -48,14 +49,11 @@ def prices_of(aws: Aws, regions: Sequence[str], now: datetime) -> dict[str, dict
     if not regions:
         return {}
     with ThreadPoolExecutor(MOST) as pool:
-        found = pool.map(lambda region: _at(aws, region)[1].all(now), regions)
+        found = pool.map(lambda region: shared_prices(aws, region).all(now), regions)
         return {region: prices for region, prices in zip(regions, found, strict=True) if prices}
 
 
 @lru_cache(maxsize=32)
-def _at(aws: Aws, region: str) -> tuple[Aws, Prices]:
-    """One per process and region: prices are asked for once an hour."""
-    if region == aws.settings.region:
-        return aws, Prices(aws)
-    there = Aws(aws.settings.model_copy(update={"region": region}), aws.session)
-    return there, Prices(there, region)
+def _aws_in(aws: Aws, region: str) -> Aws:
+    """One per process and region: clients are costly to make."""
+    return Aws(aws.settings.model_copy(update={"region": region}), aws.session)

@@ -1,18 +1,31 @@
-"""Conversations in DynamoDB: title, owner, who may read along, and the lease that lets one turn run at a time."""
+"""Conversations in DynamoDB: title, owner, who may read along, and the lease that lets one turn run at a time.
+
+Beside a session with a running turn stands a marker, written and removed with the lease: a person's
+markers are a partition of the index, so that interrupted turns are found however old they are.
+"""
 
 import hashlib
 import hmac
+import random
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
-from mlops.aws.clients import Aws, Item, error_code, translate
+from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
 from mlops.aws.tables import BY_PERSON, SESSIONS
+from mlops.errors import FaultError, NotYoursError, RequestError
+from mlops.session_ids import RESERVED, require_id
 
 LEASE = timedelta(seconds=15)
 MAX_TITLE_CHARS = 80
+_MAX_ID_CHARS = 100
+_RUNNING = "running#"
+_ATTEMPTS = 10
+_NOT_SO = "ConditionalCheckFailedException"
 
 
 class Turn(BaseModel):
@@ -28,7 +41,10 @@ class Turn(BaseModel):
 
 
 class Session(BaseModel):
-    """One conversation of one person; `untold` are plans whose end nobody has put into words yet."""
+    """One conversation of one person; `untold` are plans whose end nobody has put into words yet.
+
+    `events` is how many its log has; in a list it may be a moment old.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,13 +56,19 @@ class Session(BaseModel):
     untold: tuple[str, ...] = ()
     last_plan: str | None = None
     is_shared: bool = False
+    events: int = 0
+
+    def is_interrupted(self, now: datetime) -> bool:
+        """The process of its turn has died."""
+        return self.turn is not None and self.turn.lease_until < now
 
 
 class Sessions:
     """Claims, renews and releases turns with conditional writes; lists a person's sessions."""
 
-    def __init__(self, aws: Aws):
+    def __init__(self, aws: Aws, pause: Callable[[float], None] = time.sleep):
         self._db = aws.dynamodb
+        self._pause = pause
 
     def claim(
         self,
@@ -58,12 +80,17 @@ class Sessions:
         owner: str,
         now: datetime,
     ) -> bool:
-        """Takes a free session, or one whose lease ran out; False when a turn is running."""
-        return self._update(
+        """Takes a free session, or one whose lease ran out; False when a turn is running.
+
+        NotYoursError when it is somebody else's.
+        """
+        require_id(session_id)
+        lease = _change(
             session_id,
             "SET person = :p, updated_at = :now, title = if_not_exists(title, :title), "
             "turn = :turn, turn_text = :text, lease_owner = :o, lease_until = :until",
-            "attribute_not_exists(lease_until) OR lease_until < :now",
+            "(attribute_not_exists(lease_until) OR lease_until < :now) "
+            "AND (attribute_not_exists(person) OR person = :p)",
             {
                 ":p": person,
                 ":now": now.isoformat(),
@@ -74,6 +101,16 @@ class Sessions:
                 ":until": (now + LEASE).isoformat(),
             },
         )
+        marker = {
+            "session_id": f"{_RUNNING}{session_id}",
+            "person": f"{_RUNNING}{person}",
+            "updated_at": now.isoformat(),
+        }
+        put = {"Put": {"TableName": SESSIONS, "Item": marker}}
+        if self._all_or_none({"Update": lease}, put):
+            return True
+        self.require_owner(session_id, person)
+        return False
 
     def renew(self, session_id: str, owner: str, now: datetime) -> bool:
         """The heartbeat; False when the lease is no longer ours."""
@@ -86,15 +123,20 @@ class Sessions:
 
     def release(self, session_id: str, owner: str) -> bool:
         """The turn has ended; only its owner can say so."""
-        return self._update(
+        lease = _change(
             session_id,
             "REMOVE lease_owner, lease_until, turn, turn_text",
             "lease_owner = :o",
             {":o": owner},
         )
+        key = {"session_id": f"{_RUNNING}{session_id}"}
+        return self._all_or_none(
+            {"Update": lease}, {"Delete": {"TableName": SESSIONS, "Key": key}}
+        )
 
     def open(self, session_id: str, person: str, title: str, now: datetime) -> bool:
         """Makes it somebody's before a turn ran in it; False when it is somebody else's."""
+        require_id(session_id)
         return self._update(
             session_id,
             "SET person = :p, updated_at = if_not_exists(updated_at, :now), "
@@ -105,6 +147,7 @@ class Sessions:
 
     def rename(self, session_id: str, person: str, title: str) -> bool:
         """False when it is not this person's."""
+        require_id(session_id)
         values = {":p": person, ":title": title[:MAX_TITLE_CHARS]}
         return self._update(session_id, "SET title = :title", "person = :p", values)
 
@@ -122,10 +165,24 @@ class Sessions:
         item = self._item(session_id)
         return _read(item) if "person" in item else None
 
-    def owner(self, session_id: str) -> str | None:
-        """Whose it is; None for one that is not there yet, "" for one that nobody claimed."""
-        item = self._item(session_id)
-        return item.get("person", "") if item else None
+    def of(self, person: str, session_id: str) -> Session:
+        """RequestError when there is no such session, NotYoursError when it is somebody else's."""
+        session = self.require_owner(session_id, person)
+        if session is None:
+            raise _unknown(session_id)
+        return session
+
+    def require_owner(self, session_id: str, person: str) -> Session | None:
+        """NotYoursError when it is somebody else's; what nobody claimed yet is free, and None.
+
+        A log of ours is no person's conversation.
+        """
+        session = self.get(session_id)
+        is_theirs = session is not None and session.person != person
+        if is_theirs or session_id in RESERVED:
+            message = "This conversation belongs to somebody else."
+            raise NotYoursError(message, _unknown(session_id))
+        return session
 
     def shared(self, session_id: str, token: str) -> Session | None:
         """The session, for somebody who has its token."""
@@ -145,6 +202,22 @@ class Sessions:
         )
         return [_read(item) for item in answer["Items"]]
 
+    def interrupted(self, person: str, now: datetime) -> list[Session]:
+        """Those whose turn's process died, oldest first. What was claimed within a lease's time
+        cannot be one, so that mostly one request finds nothing."""
+        answer = self._db.query(
+            TableName=SESSIONS,
+            IndexName=BY_PERSON,
+            KeyConditionExpression="person = :p AND updated_at < :before",
+            ExpressionAttributeValues={
+                ":p": f"{_RUNNING}{person}",
+                ":before": (now - LEASE).isoformat(),
+            },
+        )
+        ids = [item["session_id"].removeprefix(_RUNNING) for item in answer["Items"]]
+        found = (self.get(session_id) for session_id in ids)
+        return [session for session in found if session and session.is_interrupted(now)]
+
     def _item(self, session_id: str) -> Item:
         answer = self._db.get_item(
             TableName=SESSIONS, Key={"session_id": session_id}, ConsistentRead=True
@@ -154,19 +227,41 @@ class Sessions:
     def _update(
         self, session_id: str, expression: str, condition: str, values: dict[str, Any]
     ) -> bool:
+        """False when the condition does not hold."""
         try:
-            self._db.update_item(
-                TableName=SESSIONS,
-                Key={"session_id": session_id},
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return False
+            self._db.update_item(**_change(session_id, expression, condition, values))
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error_code(error) == _NOT_SO:
+                return False
+            raise translate(error) from error
         return True
+
+    def _all_or_none(self, *writes: dict[str, Any]) -> bool:
+        """False when a condition does not hold. Whoever else writes to an item is waited for."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._db.transact_write_items(TransactItems=list(writes))
+                return True
+            except (ClientError, BotoCoreError) as error:
+                reasons = cancellation_reasons(error) if isinstance(error, ClientError) else []
+                if "ConditionalCheckFailed" in reasons:
+                    return False
+                if "TransactionConflict" not in reasons:
+                    raise translate(error) from error
+            self._pause(random.uniform(0, 0.01 * (attempt + 1)))
+        raise FaultError("session_busy", "The conversation is too busy; try again.")
+
+
+def _change(
+    session_id: str, expression: str, condition: str, values: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "TableName": SESSIONS,
+        "Key": {"session_id": session_id},
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+    }
 
 
 def _read(item: Item) -> Session:
@@ -188,7 +283,13 @@ def _read(item: Item) -> Session:
         untold=tuple(sorted(item.get("untold", ()))),
         last_plan=item.get("last_plan"),
         is_shared="share_hash" in item,
+        events=int(item.get("seq", 0)),
     )
+
+
+def _unknown(session_id: str) -> RequestError:
+    shown = session_id[:_MAX_ID_CHARS]
+    return RequestError("unknown_session", f"There is no conversation {shown!r}.")
 
 
 def _hashed(token: str) -> str:

@@ -106,20 +106,6 @@ def results(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"status": b.get("status"), "json": b["content"][0].get("json")} for b in blocks]
 
 
-def result_of(body: dict[str, Any], tool: str) -> dict[str, Any] | None:
-    """The latest success of a tool in the whole conversation."""
-    names: dict[str, str] = {}
-    found = None
-    for message in body["messages"]:
-        for block in message["content"]:
-            if "toolUse" in block:
-                names[block["toolUse"]["toolUseId"]] = block["toolUse"]["name"]
-            result = block.get("toolResult", {})
-            if names.get(result.get("toolUseId")) == tool and result["status"] == "success":
-                found = result["content"][0]["json"]
-    return found
-
-
 @dataclass
 class ConverseServer:
     """`requests` are the bodies in order, `modelId` among them; `refused` what was wrong with some."""

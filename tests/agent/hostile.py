@@ -125,7 +125,7 @@ def person(aws: Aws, **settings: Any) -> Person:
 
 
 def settings_of(environ: dict[str, str]) -> Settings:
-    return Settings.from_env(environ, bedrock_model_id=PRICED)
+    return Settings.from_env(environ, bedrock_model_id=PRICED, price_max_age_days=36_500)
 
 
 def last(events: list[Event], kind: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tests.factories import a_job
 from tests.mlops.aws.embedded import Embedded, FakeSageMaker
 
 PATIENCE_SECONDS = 60
+DOUBTED = "No result contains"
 ENDINGS = ("answer", "approval", "report", "error")
 _TASKS = {
     "ner": "token-classification",
@@ -124,6 +125,7 @@ def faults(turn: Turn, events: Sequence[Event]) -> list[str]:
     code = f"error:{last.data.get('code')}" if last.kind == "error" else str(last.kind)
     if turn.end not in ("any", code, str(last.kind)):
         found.append(f"ended with {code}, not {turn.end}")
+    found += [f"{DOUBTED}: {e.data['text']}" for e in events if _is_doubt(e)]
     words = said(last)
     if turn.has and turn.has.lower() not in words.lower():
         found.append(f"{turn.has!r} is not in {words[:300]!r}")
@@ -135,6 +137,12 @@ def faults(turn: Turn, events: Sequence[Event]) -> list[str]:
     if turn.calls not in ("", "nocalls") and turn.calls not in called:
         found.append(f"called {called or 'nothing'}, not {turn.calls}")
     return found
+
+
+def _is_doubt(event: Event) -> bool:
+    """Numbers of an answer were held to be made up."""
+    text = str(event.data.get("text", ""))
+    return "unconfirmed" in event.data or (event.kind == "thinking" and DOUBTED in text)
 
 
 def _misread(turn: Turn, parsed: Parsed) -> list[str]:
@@ -213,6 +221,8 @@ class Office:
                 seen = len(events)
         finally:
             turns.close()
+            for job in self.sagemaker.active():
+                self.sagemaker.end(job["TrainingJobName"])
 
     def _connected(self, url: str) -> Aws:
         """Clients are slow to make: everybody shares them."""

@@ -28,7 +28,7 @@ from tests.agent.converse_server import (
 from tests.agent.fakes import PLAN, TRAIN
 from tests.agent.world import World, clock, kinds, last
 
-SONNET = "global.anthropic.claude-sonnet-5-5"  # $2 in, $10 out
+SONNET = "global.anthropic.claude-sonnet-5"  # $2 in, $10 out
 QUESTION = "Is there anything new?"
 USAGE = {"inputTokens": 1_000, "outputTokens": 100}
 COST = 1_000 * 2 + 100 * 10
@@ -41,9 +41,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def priced(world: World) -> Iterator[World]:
-    world.aws = Aws(
-        world.aws.settings.model_copy(update={"bedrock_model_id": SONNET}), world.aws.session
-    )
+    model = {"bedrock_model_id": SONNET, "price_max_age_days": 36_500}
+    world.aws = Aws(world.aws.settings.model_copy(update=model), world.aws.session)
     yield world
     assert verify(world.aws, clock()) == []
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.bedrock import BedrockModel
-from agent.replies import MAX_ARGUMENT_CHARS, MAX_TEXT_CHARS, UNREADABLE, Usage
+from agent.replies import MAX_ANSWER_CHARS, MAX_ARGUMENT_CHARS, UNREADABLE, Usage
 from mlops.tools import TOOLS
 from tests.agent.attempts import QUESTION, FakeAws, ask, delta, start, stop
 
@@ -167,9 +167,9 @@ def test_ids_and_names_are_made_fit_to_be_sent_back():
 
 def test_text_is_fit_to_be_stored_and_bounded():
     said: list[str] = []
-    text = "a\x00b\x1b[31m\ud800\u202ec\n" + "x" * (2 * MAX_TEXT_CHARS)
+    text = "a\x00b\x1b[31m\ud800\u202ec\n" + "x" * (2 * MAX_ANSWER_CHARS)
     aws = FakeAws([delta(0, text=text), delta(0, text="more"), stop()])
     answer = ask(aws, said).message["content"][0]["text"]
     assert answer.startswith("ab[31m?c\nxxx")
-    assert len(answer) < MAX_TEXT_CHARS + 50
+    assert len(answer) < MAX_ANSWER_CHARS + 50
     assert "".join(said) == answer

@@ -4,13 +4,18 @@ import random
 from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.types import INTERRUPT, RESUME
 
 from agent.checkpoints import CheckpointSaver
+from agent.journal import LeaseLostError
 from mlops.aws.clients import Aws
 from mlops.aws.tables import CHECKPOINTS
+from tests.agent.fakes import PLAN, TRAIN, launch_latest, says
+from tests.agent.world import World, plan_id
+from tests.faults import Fault, on_the_wire
 
 
 @pytest.fixture
@@ -76,20 +81,107 @@ def test_a_large_state_is_kept_in_s3(
     saver: CheckpointSaver, thread: RunnableConfig, aws: Aws, chars: int
 ):
     text = random.Random(7).randbytes(chars // 2).hex()
-    put(saver, thread, text=text)
+    first = put(saver, thread, text=text)
     found = saver.get_tuple(thread)
     assert found is not None and found.checkpoint["channel_values"] == {"text": text}
-    put(saver, thread, text="small again")
+    second = put(saver, first, text=text, n=2)
+    assert [key.rpartition("/")[2] for key in _objects(aws, thread)] == [_id(second)]
+    put(CheckpointSaver(aws), second, text="small again")
     found = saver.get_tuple(thread)
     assert found is not None and found.checkpoint["channel_values"] == {"text": "small again"}
     (item,) = _items(aws, thread)
     assert "s3_key" not in item
 
 
+LARGE = random.Random(8).randbytes(200_000).hex()
+
+
+@pytest.mark.parametrize("text", ["small", LARGE], ids=["item", "object"])
+def test_a_state_takes_the_place_of_the_one_it_follows_alone(
+    saver: CheckpointSaver, thread: RunnableConfig, aws: Aws, text: str
+):
+    """A process that slept puts what follows an old checkpoint, or none."""
+    first = put(saver, thread, n=1, text=text)
+    other = CheckpointSaver(aws)
+    assert other.get_tuple(thread) is not None
+    second = put(other, first, n=2, text=text)
+    for before in (thread, first):
+        with pytest.raises(LeaseLostError):
+            put(saver, before, n=3, text=text)
+    found = saver.get_tuple(thread)
+    assert found is not None and found.config == second
+    assert found.checkpoint["channel_values"] == {"n": 2, "text": text}
+    assert len(_objects(aws, thread)) == (text == LARGE)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.SERVER_ERROR])
+def test_a_state_that_was_put_without_an_answer_is_its_own_successor(
+    saver: CheckpointSaver, thread: RunnableConfig, fault: Fault
+):
+    first = put(saver, thread, n=1)
+    checkpoint = {**empty_checkpoint(), "channel_values": {"n": 2}}
+    metadata: Any = {"source": "loop", "step": 1, "parents": {}}
+    with on_the_wire() as wire:
+        wire.arm("dynamodb.PutItem", 1, fault)
+        with pytest.raises((ClientError, BotoCoreError)):
+            saver.put(first, checkpoint, metadata, {})  # type: ignore[arg-type]
+        assert wire.met
+    second = saver.put(first, checkpoint, metadata, {})  # type: ignore[arg-type]
+    put(saver, second, n=3)
+    found = saver.get_tuple(thread)
+    assert found is not None and found.checkpoint["channel_values"] == {"n": 3}
+
+
+def test_a_state_that_is_replaced_while_it_is_read_is_read_anew(
+    saver: CheckpointSaver, thread: RunnableConfig, aws: Aws
+):
+    first = put(saver, thread, n=1, text=LARGE)
+    reader, seen = CheckpointSaver(aws), [first]
+
+    def replace(**_: Any) -> None:
+        if len(seen) == 1:
+            seen.append(put(saver, first, n=2, text=LARGE))
+
+    aws.client("s3").meta.events.register("before-call.s3.GetObject", replace)
+    found = reader.get_tuple(thread)
+    assert found is not None and found.checkpoint["channel_values"]["n"] == 2
+
+
+def test_past_interrupts_are_dropped(saver: CheckpointSaver, thread: RunnableConfig, aws: Aws):
+    at = put(saver, thread, n=0)
+    for number in range(1, 6):
+        saver.put_writes(at, [(INTERRUPT, {"n": number})], f"task-{number}")
+        found = saver.get_tuple(thread)
+        assert found is not None and len(found.pending_writes or ()) == 1
+        at = put(saver, found.config, n=number)
+        assert len(_items(aws, thread)) == 1
+
+
+def test_a_conversation_of_many_approvals_stays_small(world: World):
+    """Through the graph, which carries the address of what was read to where it puts."""
+    world.saver = CheckpointSaver(world.aws)
+    turns = world.turns(*[PLAN, launch_latest(), says("It runs.")] * 4)
+    sizes = []
+    for _ in range(4):
+        world.decide(turns, plan_id(world.ask(turns, TRAIN)))
+        sizes.append(len(_items(world.aws, {"configurable": {"thread_id": world.session}})))
+    assert sizes[-1] == sizes[0] <= 3
+
+
 def test_threads_are_apart(saver: CheckpointSaver, thread: RunnableConfig):
     put(saver, thread, n=1)
     other: RunnableConfig = {"configurable": {"thread_id": f"{_name(thread)}-other"}}
     assert saver.get_tuple(other) is None
+
+
+def _objects(aws: Aws, config: RunnableConfig) -> list[str]:
+    prefix = f"checkpoints/agent/{_name(config)}/"
+    answer = aws.client("s3").list_objects_v2(Bucket=aws.settings.models_bucket, Prefix=prefix)
+    return [entry["Key"] for entry in answer.get("Contents", ())]
+
+
+def _id(config: RunnableConfig) -> str:
+    return str(config.get("configurable", {})["checkpoint_id"])
 
 
 def _items(aws: Aws, config: RunnableConfig) -> list[Any]:

@@ -10,7 +10,7 @@ from localaws import planner
 from mlops.aws import serve
 from tests.agent import talkative
 from tests.agent.converse_server import serve as serve_converse
-from tests.agent.talks import Office, Talk, faults, talks
+from tests.agent.talks import DOUBTED, Office, Talk, faults, talks
 from tests.mlops.aws.embedded import Embedded, FakeSageMaker
 
 TALKS = talks(Path(__file__).with_name("conversations.txt"))
@@ -77,4 +77,5 @@ def _require(wrong: list[str], count: int) -> None:
     share = 1 - len(wrong) / count
     told = "\n".join([f"{share:.1%} of {count} turns are right.", *wrong])
     sys.stdout.write(told)
+    assert not [fault for fault in wrong if DOUBTED in fault], told
     assert share >= SHARE, told

@@ -191,3 +191,36 @@ def test_the_rule_does_not_cover_a_plan_of_an_earlier_turn(world: World):
     turns = world.turns(launch(plan), launch_within_stated_budget=True)
     events = world.ask(turns, "Train NER on the cier dataset, at most $50")
     assert last(events, "approval")["status"] == "waiting"
+
+
+def again(number: int) -> dict[str, Any]:
+    """Another plan for the same request."""
+    more = {"instance_type": f"ml.c5.{number}xlarge"}
+    return calls(("plan_training", {"dataset": "cier", **more}), id=f"again{number}")
+
+
+def test_a_request_is_launched_once_however_often_it_is_planned(world: World):
+    script = [PLAN, launch_latest(), again(2), again(4), says("Started.")]
+    turns = world.turns(*script, launch_within_stated_budget=True)
+    events = world.ask(turns, "Train NER on the cier dataset, at most $0.75")
+    assert world.gateway.names() == ["plan_training", "launch_sagemaker_training"]
+    assert errors(events) == ["already_launched"] * 2
+
+
+def test_the_rule_covers_one_plan_of_a_turn_also_when_its_launch_failed(world: World):
+    """Nobody knows what a failed launch left behind: another plan is a person's decision."""
+    world.gateway.answers["launch_sagemaker_training"] = RefusedError("quota", "No room.")
+    turns = world.turns(
+        PLAN, launch_latest(), again(2), launch_latest(), launch_within_stated_budget=True
+    )
+    events = world.ask(turns, "Train NER on the cier dataset, at most $0.75")
+    approvals = [e.data["status"] for e in events if e.kind == "approval"]
+    assert approvals == ["approved", "waiting"]
+    assert world.gateway.names().count("launch_sagemaker_training") == 1
+
+
+def test_the_plan_that_the_rule_covers_is_the_same_for_every_process(world: World):
+    first, second = (make_plan(world.session, plan_id=f"plan-{uuid.uuid4().hex}") for _ in "ab")
+    later = make_plan(world.session, turn="turn-2", plan_id=f"plan-{uuid.uuid4().hex}")
+    claims = [Plans(world.aws).claim_turn(plan) for plan in (first, second, first, later)]
+    assert claims == [True, False, True, True]

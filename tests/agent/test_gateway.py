@@ -79,6 +79,14 @@ def test_a_crashed_function_is_a_fault(answer: Any, failed: bool):
     assert caught.value.code == "tool_failed"
 
 
+def test_what_a_crashed_function_says_is_shown_without_secrets():
+    said = "no role arn:aws:iam::123456789012:role/x for acct123456789012, X-Amz-Signature=abcdef"
+    tools, _ = gateway({"errorMessage": said, "errorType": "KeyError"}, True)
+    with pytest.raises(FaultError) as caught:
+        tools.invoke_tool("get_costs", {})
+    assert caught.value.message == "get_costs failed: no role role/x for acct…, X-Amz-Signature=…"
+
+
 def test_an_unknown_tool_never_reaches_the_wire():
     tools, wire = gateway({})
     with pytest.raises(RequestError, match="no tool"):

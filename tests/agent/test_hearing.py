@@ -1,11 +1,14 @@
 """What code hears before any model: new terms close the old plan; an answer's numbers are checked after it."""
 
+from datetime import timedelta
+
 import pytest
 
+from mlops.approvals import Queue
 from mlops.aws.plans import Plans
 from mlops.errors import RefusedError
 from tests.agent.fakes import PLAN, TRAIN, ScriptedModel, launch, launch_latest, says
-from tests.agent.world import World, errors, last, plan_id
+from tests.agent.world import World, clock, errors, last, plan_id
 
 
 def test_new_terms_close_the_waiting_plan(world: World):
@@ -15,7 +18,7 @@ def test_new_terms_close_the_waiting_plan(world: World):
     approvals = [(e.data["plan_id"], e.data["status"]) for e in events if e.kind == "approval"]
     assert approvals == [(old, "superseded"), (plan_id(events), "waiting")]
     assert last(events, "plan")["plan"]["budget_usd"] == "8.00"
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError, match=f"replaced by {plan_id(events)}"):
         turns.approve(old, "ada")
     world.decide(turns, plan_id(events))
     assert world.gateway.names().count("launch_sagemaker_training") == 1
@@ -35,6 +38,27 @@ def test_a_question_leaves_the_waiting_plan_alone(world: World):
     assert Plans(world.aws).approval(plan) is None
     world.decide(turns, plan)
     assert world.gateway.names()[-1] == "launch_sagemaker_training"
+
+
+def test_a_no_in_words_declines_the_open_plan_also_after_other_talk(world: World):
+    turns = world.turns(PLAN, launch_latest(), says("Nothing yet."))
+    plan = plan_id(world.ask(turns, TRAIN))
+    world.ask(turns, "what did I spend?")
+    events = world.ask(turns, "cancel the plan")
+    (decided,) = [e.data for e in events if e.kind == "approval"]
+    assert (decided["plan_id"], decided["status"]) == (plan, "declined")
+    assert plan in last(events, "answer")["text"]
+    with pytest.raises(RefusedError, match="This plan was declined."):
+        turns.approve(plan, "ada")
+    assert "launch_sagemaker_training" not in world.gateway.names()
+
+
+def test_a_yes_in_words_names_the_plan_and_starts_nothing(world: World):
+    turns = world.turns(PLAN, launch_latest(), says("Nothing yet."))
+    plan = plan_id(world.ask(turns, TRAIN))
+    world.ask(turns, "what did I spend?")
+    assert plan in last(world.ask(turns, "approve"), "answer")["text"]
+    assert Plans(world.aws).approval(plan) is None
 
 
 def test_the_model_is_told_how_code_understood(world: World):
@@ -59,3 +83,49 @@ def test_what_stays_unconfirmed_is_said(world: World):
     assert data["text"].endswith(
         "Unconfirmed numbers: $3.33. No result of this conversation contains them."
     )
+
+
+def queued(world: World) -> str:
+    """A plan that a person approved, and that waits for free quota."""
+    plan = plan_id(world.ask(world.turns(PLAN, launch_latest()), TRAIN))
+    queue = Queue(until=clock() + timedelta(hours=1))
+    plans = Plans(world.aws)
+    plans.approve(plans.get(plan), "ada", clock(), queue)
+    return plan
+
+
+def test_new_terms_take_a_queued_plan_out_of_the_queue(world: World):
+    old = queued(world)
+    world.gateway.answers["stop_training_job"] = {"plan_id": old, "released_usd": "0.50"}
+    events = world.ask(world.turns(PLAN, launch_latest()), "make it $8")
+    stopped = [sent for name, sent in world.gateway.invoked if name == "stop_training_job"]
+    assert stopped == [{"plan_id": old, "person": world.aws.settings.person}]
+    assert any(old in e.data["text"] for e in events if e.kind == "thinking")
+    assert last(events, "plan")["plan"]["budget_usd"] == "8.00"
+    assert last(events, "approval")["status"] == "waiting"
+
+
+@pytest.mark.parametrize("waited", [True, False])
+def test_new_terms_do_not_add_a_run_to_the_one_that_runs(world: World, waited: bool):
+    if waited:
+        old = queued(world)
+        error = RefusedError("already_started", "This plan has started; stop its job instead.")
+        world.gateway.answers["stop_training_job"] = error
+    else:
+        old = plan_id(world.ask(turns := world.turns(PLAN, launch_latest()), TRAIN))
+        world.decide(turns, old)
+    planned = world.gateway.names().count("plan_training")
+    events = world.ask(world.turns(), "make it $8")
+    text = last(events, "answer")["text"]
+    assert old in text and "stop it" in text and "nothing new was planned" in text
+    assert world.gateway.names().count("plan_training") == planned
+
+
+def test_a_further_run_is_a_further_request(world: World):
+    old = plan_id(world.ask(turns := world.turns(PLAN, launch_latest()), TRAIN))
+    world.decide(turns, old)
+    events = world.ask(
+        world.turns(PLAN, launch_latest()), "Train NER on the cier dataset, at most $8, 1 hour"
+    )
+    assert last(events, "plan")["plan"]["budget_usd"] == "8.00"
+    assert last(events, "approval")["status"] == "waiting"

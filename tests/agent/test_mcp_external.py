@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.external_servers import ExternalServer
-from agent.external_tools import ExternalTools, WidenedGateway
+from agent.external_tools import CombinedGateway, ExternalTools
 from agent.mcp_client import McpClient
 from agent.mcp_gateway import bearer
 from mlops.errors import FaultError, RequestError
@@ -241,7 +241,7 @@ def test_a_lost_session_begins_anew(world: World):
 def test_ours_come_first_and_are_never_shadowed(world: World):
     tools = world.tools(tools_list=[listed("b", "a")], tools_call=[said("theirs")])
     main = Main("wiki___a")
-    gateway = WidenedGateway(main, [tools])
+    gateway = CombinedGateway(main, [tools])
     assert [s.name for s in gateway.list_tools()] == ["get_costs", "wiki___a", "wiki___b"]
     assert not isinstance(gateway.list_tools()[1], RemoteTool)
     assert gateway.invoke_tool("wiki___a", {}) == {}
@@ -254,7 +254,7 @@ def test_ours_come_first_and_are_never_shadowed(world: World):
 
 def test_search_finds_both_kinds_in_turn(world: World):
     tools = world.tools(tools_list=[listed("word_costs", "other")])
-    gateway = WidenedGateway(Main("also_ours"), [tools])
+    gateway = CombinedGateway(Main("also_ours"), [tools])
     found = [spec.name for spec in gateway.search_tools("word costs", 3)]
     assert found == ["get_costs", "wiki___word_costs", "also_ours"]
     assert len(gateway.search_tools("word", 1)) == 1
@@ -262,7 +262,7 @@ def test_search_finds_both_kinds_in_turn(world: World):
 
 def test_others_that_are_down_do_not_stop_ours(world: World):
     tools = world.tools(initialize=[status(500)])
-    gateway = WidenedGateway(Main(), [tools])
+    gateway = CombinedGateway(Main(), [tools])
     assert [spec.name for spec in gateway.list_tools()] == ["get_costs"]
     assert gateway.invoke_tool("get_costs", {}) == {}
 

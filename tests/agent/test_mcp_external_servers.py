@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.external_servers import read_servers, token_of
-from agent.external_tools import WidenedGateway, open_tools
+from agent.external_tools import CombinedGateway, open_tools
 from agent.gateway import LambdaGateway
 from mlops.aws.clients import Aws
 from mlops.errors import RequestError
@@ -98,6 +98,6 @@ def test_opening_checks_all_and_calls_nobody():
         WIKI | {"name": "free"},
     ]
     setting = {"LLMOPS_MCP_SERVERS": json.dumps(servers)}
-    assert isinstance(opened(setting | {"WIKI": SECRET}), WidenedGateway)
+    assert isinstance(opened(setting | {"WIKI": SECRET}), CombinedGateway)
     with pytest.raises(RequestError, match="set WIKI"):
         opened(setting)

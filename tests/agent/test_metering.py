@@ -11,7 +11,8 @@ from mlops.ledger import EntryKind, person_scope
 from tests.agent.fakes import PLAN, TRAIN, ScriptedModel, says
 from tests.agent.world import World, clock, kinds, last
 
-PRICED = {"bedrock_model_id": "global.anthropic.claude-sonnet-5-5"}
+# The clock is real: rows grow old.
+PRICED = {"bedrock_model_id": "global.anthropic.claude-sonnet-5", "price_max_age_days": 36_500}
 
 
 def spent(world: World) -> int:

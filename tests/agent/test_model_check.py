@@ -101,9 +101,8 @@ def connected(catalogue: Catalogue) -> Iterator[Callable[..., Aws]]:
     server.start()
 
     def connect(model_id: str = PROFILE, **more: Any) -> Aws:
-        settings = Settings.from_env(
-            {}, endpoint_url=server.endpoint, bedrock_model_id=model_id, **more
-        )
+        facts: dict[str, Any] = {"endpoint_url": server.endpoint, "price_max_age_days": 36_500}
+        settings = Settings.from_env({}, bedrock_model_id=model_id, **(facts | more))
         return Aws(settings, credentials())
 
     yield connect
@@ -126,7 +125,7 @@ def test_all_is_well(connected: Callable[..., Aws], model_id: str):
 
 def test_an_old_model_works_and_says_until_when(connected: Callable[..., Aws]):
     found = check(connected(OLD))
-    assert (found.state, found.end_of_life) == (ModelState.LEGACY, END.date())
+    assert found.state is ModelState.LEGACY
     assert "2026-12-31" in found.line and f"BEDROCK_MODEL_ID={PROFILE}" in found.line
 
 
@@ -198,6 +197,19 @@ def test_nobody_there_is_not_the_models_fault():
     )
     found = check(aws)
     assert found.state is ModelState.UNKNOWN and "could not be reached" in found.line
+
+
+def test_a_price_that_nobody_confirmed_is_said(connected: Callable[..., Aws]):
+    found = check(connected())
+    assert found.state is ModelState.READY
+    assert "unconfirmed: half as much again is booked" in found.line
+
+
+def test_a_price_that_is_too_old_is_a_refusal_with_the_way_to_renew_it(
+    connected: Callable[..., Aws],
+):
+    refused = refusal_of(connected(price_max_age_days=0))
+    assert refused is not None and "LLMOPS_MODEL_RATE" in refused.message
 
 
 def test_without_a_model_nothing_is_asked(connected: Callable[..., Aws], catalogue: Catalogue):

@@ -5,7 +5,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from agent.checkpoints import open_saver
+from agent.checkpoints import CheckpointSaver
 from agent.leases import Leases
 from mlops.aws.sessions import LEASE, Sessions
 from mlops.aws.tables import CHECKPOINTS
@@ -39,6 +39,76 @@ def test_the_heartbeat_renews_and_notices_a_loss(world: World):
     leases.release(world.session, "turn-1")
     assert sessions.get(world.session).turn.owner == "them"  # type: ignore[union-attr]
     leases.close()
+
+
+def test_a_heartbeat_that_failed_for_a_leases_time_leaves_the_turn_to_the_next(world: World):
+    """The process may write no more; it says nothing, and does not free what it has not ended."""
+
+    def silent(messages: Any) -> dict[str, Any]:
+        first._leases._held[world.session].renewed_at -= LEASE.total_seconds()
+        return says("Too late.")
+
+    first = world.turns(silent)
+    events = world.ask(first, "Is there anything new?")
+    assert kinds(events) == ["user"]
+    _expire(world)
+    second = world.turns()
+    assert second.resume_orphans() == 1
+    assert second.wait(events[0].turn, PATIENCE_SECONDS)
+    assert kinds(world.events()) == ["user", "answer", "done"]
+
+
+def test_a_process_that_slept_through_a_takeover_changes_nothing(world: World):
+    """It wakes with a node half done, and still believes that the lease is its own."""
+    world.saver = CheckpointSaver(world.aws)
+    seen: dict[str, Any] = {}
+
+    def sleeps(messages: Any) -> dict[str, Any]:
+        session = Sessions(world.aws).get(world.session)
+        assert session is not None and session.turn is not None
+        _expire(world)
+        assert second.resume_orphans() == 1
+        assert second.wait(session.turn.turn, PATIENCE_SECONDS)
+        seen.update(state=second._threads.kept(world.session), events=world.events())
+        return PLAN
+
+    second = world.turns(PLAN, launch_latest())
+    first = world.turns(calls(("prepare_dataset", {"dataset": "cier"})), sleeps)
+    world.ask(first, TRAIN)
+    assert seen["state"].waits
+    assert second._threads.kept(world.session) == seen["state"]
+    assert world.events() == seen["events"]
+    assert world.gateway.names().count("plan_training") == 1
+    events = world.decide(world.turns(says("It runs.")), plan_id(seen["events"]))
+    assert last(events, "answer") == {"text": "It runs."}
+
+
+def test_an_orphan_is_found_behind_any_number_of_newer_conversations(world: World):
+    _die(world, "turn-dead", "Hello!")
+    sessions, person = Sessions(world.aws), world.aws.settings.person
+    for number in range(60):
+        name = f"{world.session}-{number}"
+        assert sessions.claim(name, person, f"turn-{number}", "Hi", "Hi", "me", clock())
+        assert sessions.release(name, "me")
+    turns = world.turns()
+    assert turns.resume_orphans() == 1
+    assert turns.wait("turn-dead", PATIENCE_SECONDS)
+    assert kinds(world.events()) == ["user", "answer", "done"]
+
+
+def test_a_look_for_orphans_that_finds_none_is_one_call(world: World):
+    """Whatever has ended, and whatever runs."""
+    asked: list[str] = []
+    turns = world.turns()
+    for _ in range(3):
+        world.ask(turns, "Hello!")
+    sessions, person = Sessions(world.aws), world.aws.settings.person
+    assert sessions.claim(world.session, person, "turn-1", "Hi", "Hi", "me", clock())
+    world.aws.dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: asked.append(model.name)
+    )
+    assert sessions.interrupted(person, clock()) == []
+    assert asked == ["Query"]
 
 
 def test_an_orphan_without_checkpoint_runs_again_from_its_words(world: World):
@@ -131,7 +201,7 @@ def test_a_waiting_approval_is_no_orphan_work(world: World):
 
 def test_checkpoints_in_dynamodb_carry_an_approval_across_processes(world: World):
     """With large states in S3, and nothing but primitives read back."""
-    world.saver = open_saver(world.aws)
+    world.saver = CheckpointSaver(world.aws)
     note = {"dataset": {"name": "cier", "note": "n" * 19_000}, "already_prepared": False}
     world.gateway.answers["prepare_dataset"] = note
     many = calls(*[("prepare_dataset", {"dataset": f"cier{n}"}) for n in range(20)])
@@ -139,13 +209,13 @@ def test_checkpoints_in_dynamodb_carry_an_approval_across_processes(world: World
     bucket = world.aws.settings.models_bucket
     kept = world.aws.client("s3").list_objects_v2(Bucket=bucket, Prefix="checkpoints/agent/")
     assert kept["KeyCount"] > 0
-    world.saver = open_saver(world.aws)
+    world.saver = CheckpointSaver(world.aws)
     events = world.decide(world.turns(says("It runs.")), plan_id(planned))
     assert last(events, "answer") == {"text": "It runs."}
 
 
 def test_checkpoints_are_read_consistently(world: World):
-    world.saver = open_saver(world.aws)
+    world.saver = CheckpointSaver(world.aws)
     asked: list[tuple[str, dict[str, Any]]] = []
 
     def hear(model: Any, params: Any, **_: Any) -> None:
@@ -175,13 +245,7 @@ def _lease(world: World) -> Any:
 
 def _expire(world: World) -> None:
     """As if the lease's time had passed."""
-    past = (clock() - timedelta(seconds=1)).isoformat()
-    world.aws.dynamodb.update_item(
-        TableName="llmops-sessions",
-        Key={"session_id": world.session},
-        UpdateExpression="SET lease_until = :p",
-        ExpressionAttributeValues={":p": past},
-    )
+    world.now = lambda: clock() + LEASE + timedelta(seconds=1)
 
 
 def _until(done: Any) -> None:

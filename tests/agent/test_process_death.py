@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.checkpoints import open_saver
+from agent.checkpoints import CheckpointSaver
 from mlops.aws.sessions import LEASE
 from tests.agent.world import PATIENCE_SECONDS, World, clock, kinds, last
 
@@ -33,7 +33,7 @@ def die_in(world: World, tool: str) -> None:
 @pytest.mark.parametrize("tool", ["plan_training", "launch_sagemaker_training"])
 def test_a_killed_turn_is_finished_by_another_process(world: World, tool: str):
     die_in(world, tool)
-    world.saver = open_saver(world.aws)
+    world.saver = CheckpointSaver(world.aws)
     world.now = lambda: clock() + 2 * LEASE + timedelta(seconds=1)
     turns = world.turns(react=False)
     before = world.events()

@@ -12,7 +12,7 @@ from mlops.aws.sessions import LEASE, Sessions
 from mlops.events import REPORTED, EventKind
 from mlops.job import JobState
 from mlops.report import build
-from tests.agent.fakes import NOW, PLAN, TRAIN, launch_latest, says
+from tests.agent.fakes import NOW, PLAN, TRAIN, launch_latest, make_plan, says
 from tests.agent.runtime_client import (
     PATIENCE_SECONDS,
     SESSION_HEADER,
@@ -222,9 +222,22 @@ def test_a_session_of_somebody_else_is_closed(world: World):
     Sessions(world.aws).claim(world.session, "eve", "t", "text", "title", "o", clock())
     with serving(world) as api:
         said = {"prompt": "Hello!", "session": world.session}
-        assert _problem(api, said)[0] == 403
+        assert _problem(api, said) == (404, "unknown_session")
         resume = {"resume": {"after_seq": 0}, "session": world.session}
         assert _problem(api, resume) == (404, "unknown_session")
+        assert api.get(f"/sessions/{world.session}/events").status == 404
+
+
+@pytest.mark.parametrize("act", ["approve", "decline"])
+def test_a_plan_of_somebody_else_is_as_unknown_as_none(world: World, act: str):
+    plan_id = f"plan-eve-{world.session}"
+    Plans(world.aws).save(make_plan(world.session, plan_id=plan_id, person="eve"))
+    with serving(world) as api:
+        foreign, unknown = api.post({act: plan_id}), api.post({act: "plan-nowhere"})
+    assert (foreign.status, unknown.status) == (404, 404)
+    assert foreign.json() == {
+        "error": {**unknown.json()["error"], "message": f"There is no plan {plan_id!r}."}
+    }
 
 
 def test_a_server_that_ends_ends_its_streams(world: World):

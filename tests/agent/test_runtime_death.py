@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from agent.checkpoints import open_saver
+from agent.checkpoints import CheckpointSaver
 from mlops.aws.sessions import LEASE
 from tests.agent.fakes import TRAIN
 from tests.agent.runtime_client import Api, Frame, logged, serving
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("tool", ["plan_training", "launch_sagemaker_training"])
 def test_a_killed_server_is_succeeded_by_another(world: World, tool: str):
     seen = _die_in(world, tool)
-    world.saver = open_saver(world.aws)
+    world.saver = CheckpointSaver(world.aws)
     world.now = lambda: clock() + 2 * LEASE + timedelta(seconds=1)
     resume = {"resume": {"after_seq": seen[-1]["seq"]}, "session": world.session}
     with serving(world, turns=world.turns(react=False)) as api:

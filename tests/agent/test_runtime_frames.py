@@ -32,3 +32,12 @@ def test_payloads_that_are_refused(payload: Any):
     with pytest.raises(RequestError) as raised:
         read_payload(payload, "s")
     assert raised.value.code == "bad_payload"
+
+
+@pytest.mark.parametrize("session", ["operations", "health", "..", "../../etc", "s" * 65])
+@pytest.mark.parametrize("asked", [{"prompt": "Hello!"}, {"resume": {"after_seq": 0}}])
+def test_sessions_that_nobody_may_name(asked: dict[str, Any], session: str):
+    for payload, header in (({**asked, "session": session}, None), (asked, session)):
+        with pytest.raises(RequestError) as raised:
+            read_payload(payload, header)
+        assert raised.value.code == "bad_payload"

@@ -166,6 +166,15 @@ def test_no_words_or_too_many_are_refused(world: World, text: str):
         world.turns().submit(world.session, text)
 
 
+@pytest.mark.parametrize("session", ["operations", "health", "inbox", "..", "a b", ""])
+def test_a_name_that_is_kept_for_the_system_is_no_conversation(world: World, session: str):
+    turns = world.turns()
+    with pytest.raises(RequestError) as caught:
+        turns.submit(session, "Hello!")
+    assert caught.value.code == "bad_session"
+    assert turns.tell(session or "nothing") is None
+
+
 def test_one_turn_at_a_time(world: World):
     goes_on = threading.Event()
 

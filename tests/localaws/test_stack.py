@@ -68,6 +68,20 @@ def test_two_starters_get_one_server_that_outlives_a_starter(home: Path):
     assert {"endpoint", "pid", "running"} <= json.loads(status.model_dump_json()).keys()
 
 
+def test_the_limits_of_who_started_it_are_not_the_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LLMOPS_MONTHLY_LIMIT_USD", "7")
+    monkeypatch.setenv("LLMOPS_TEAM", "nlp")
+    try:
+        functions = client(stack.ensure(tmp_path / "home"), "lambda")
+        found = functions.get_function_configuration(FunctionName="llmops-watchdog")
+    finally:
+        stack.stop(tmp_path / "home")
+    variables = found["Environment"]["Variables"]
+    assert variables["LLMOPS_MONTHLY_LIMIT_USD"] == "50" and "LLMOPS_TEAM" not in variables
+
+
 def test_everything_the_product_needs_is_there(home: Path):
     endpoint = stack.ensure(home)
     buckets = {b["Name"] for b in client(endpoint, "s3").list_buckets()["Buckets"]}

@@ -205,6 +205,7 @@ def test_minutes_are_read_exactly(minutes: int, form: str):
 
 
 PIECES = "$|-|a/|F1 > |on cier |a half |how train cost |NER, cier |$1 actually |-daten|start |don't spend "
+PIECES += "|at 6 |6pm |not |next week |24.12. |at 18:00 |18:00 New York time, |+05:30 |wait until "
 
 
 @pytest.mark.parametrize("piece", PIECES.split("|"))

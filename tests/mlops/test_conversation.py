@@ -6,7 +6,7 @@ import pytest
 
 from mlops.constraints import Intent, Parsed
 from mlops.conversation import noted, read, understand
-from mlops.framing import framed
+from mlops.exchanges import framed
 from mlops.language import Language, language_of
 
 TRAIN = "Train NER on cier, at most $10, 1 hour, F1 above 85%"

@@ -18,7 +18,7 @@ DATA: list[tuple[EventKind, dict[str, Any]]] = [
     (EventKind.USER, {"text": "Train it\x1b[2J"}),
     (EventKind.PLAN, {"plan": PLAN.model_dump(mode="json"), "inputs_sha256": "ab" * 32}),
     (EventKind.APPROVAL, {"plan_id": "p", "status": "approved", "by": "ada", "ceiling_usd": "1"}),
-    (EventKind.THINKING, {"text": "gave back", "repair": "words_released"}),
+    (EventKind.THINKING, {"text": "booked", "repair": "words_booked"}),
     (EventKind.JOB, {"job": a_job(PLAN).model_dump(mode="json")}),
     (EventKind.COST, {"entry": "tokens", "model_id": "m", "usage": {"input_tokens": 7}}),
     (EventKind.DONE, {}),

@@ -7,6 +7,7 @@ from mlops.errors import (
     Alternative,
     FaultError,
     JobFailedError,
+    NotYoursError,
     OpsError,
     RefusedError,
     RequestError,
@@ -41,6 +42,12 @@ def test_an_error_of_an_unknown_class_is_a_fault():
     read = from_wire({"error": {"class": "KeyError", "code": "x", "message": "y"}})
     assert type(read) is FaultError
     assert read.alternatives == ()
+
+
+def test_what_is_somebody_elses_crosses_the_wire_as_a_refusal():
+    unknown = RequestError("unknown_plan", "There is no plan.")
+    read = from_wire(to_wire(NotYoursError("It is Ada's.", unknown)))
+    assert (type(read), read.code, read.message) == (RefusedError, "not_yours", "It is Ada's.")
 
 
 def test_alternatives_are_data_in_the_promised_shape():

@@ -78,7 +78,20 @@ def test_a_name_is_never_completed() -> None:
     error = caught.value
     assert error.code == "unknown_dataset"
     assert {alternative.kind for alternative in error.alternatives} == {"dataset"}
-    assert "llmops datasets import" in error.alternatives[-1].message
+    assert "llmops datasets import" in error.message
+    ways = [(way.message, way.changes) for way in error.alternatives]
+    assert ways == [
+        ("Use the dataset cier-small.", {"dataset": "cier-small"}),
+        ("Use the dataset wnut17.", {"dataset": "wnut17"}),
+        ("Import your own, as said above.", {}),
+    ]
+
+
+def test_all_that_there_is_is_offered_as_far_as_there_are_letters() -> None:
+    with pytest.raises(RequestError) as caught:
+        resolve("nosuch", [f"set-{n:02}" for n in range(30)])
+    assert len(caught.value.alternatives) == 10
+    assert not any("`" in way.message for way in caught.value.alternatives)
 
 
 @pytest.mark.parametrize("wanted", ["", "  ", "dataset", "🙂", "x" * 10_000])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.events import Event, EventKind
+from mlops.events import Event, EventKind, Head, chain
 from mlops.ledger import Totals
 from mlops.notices import NoticeKind, of_budget, of_event, plain_message, reached, slack_message
 from tests.factories import NOW
@@ -48,6 +48,15 @@ def test_a_report_says_its_verdicts_and_labels():
     assert notice is not None
     assert "FAIL: target wanted f1 > 0.9, measured f1 0.8" in notice.text
     assert "Sandbox" in notice.text and "synthetic" in notice.text
+
+
+@pytest.mark.parametrize("kind", [EventKind.REPORT, EventKind.ERROR])
+def test_the_end_of_a_run_carries_the_seal_of_the_log(kind: EventKind):
+    ended = report() if kind is EventKind.REPORT else event(kind, plan_id="p", message="x" * 2000)
+    sealed = chain(Head(), ended)
+    notice = of_event(sealed, "ada")
+    assert notice is not None and len(notice.text) <= 1_500
+    assert notice.text.endswith(f"up to event 1: {sealed.hash}")
 
 
 def test_words_of_others_are_escaped_and_cut():

@@ -1,118 +1,25 @@
 """A session decided again from its record: equal when nothing changed, and every change is named."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mlops.approvals import Approval, ApprovalStatus
-from mlops.constraints import Constraints, parse
-from mlops.events import Event, EventKind, Head, chain
+from mlops.constraints import Constraints
+from mlops.events import CUT, EventKind
 from mlops.follow import next_move
-from mlops.job import Job, JobState
-from mlops.ledger import Entry, EntryKind, Totals
-from mlops.money import parse_usd, to_cents
-from mlops.plan import Plan
-from mlops.replay import Replay, plan_ids, replay
-from mlops.replay_runs import PlanRecord
-from mlops.report import build
-from mlops.snapshot import pack, take
-from tests.factories import NOW, a_job, a_market, an_asker, training_data
-
-TEXT = "Train NER on the cier dataset, at most $10, 1 hour, F1 above 85%"
-PARSED = parse(TEXT)
-SNAPSHOT = take(PARSED.constraints, training_data(), a_market(), an_asker(), {})
-PLAN = SNAPSHOT.plan()
-PACKED = pack(SNAPSHOT)
-APPROVED = NOW + timedelta(minutes=1)
-ENDED = NOW + timedelta(minutes=9)
-
-
-def ended(stage: int, f1: float) -> Job:
-    cost = {"cost_usd": "0.001", "billed_seconds": 30, "state": JobState.COMPLETED}
-    return a_job(PLAN, stage, **cost, metrics={"eval_f1": f1, "test_f1": f1})
-
-
-JOBS = [ended(1, 0.5), ended(2, 0.9)]
-
-
-def story(jobs: list[Job] = JOBS) -> list[tuple[EventKind, dict[str, Any]]]:
-    """A run through every part of a replay, as the agent and the Lambdas log it."""
-    plan = PLAN.model_dump(mode="json")
-    constraints = PARSED.constraints.model_dump(mode="json")
-    asked = {"dataset": "cier", "constraints": constraints, "session_id": "s1", "turn": "t1"}
-    launch = {"plan_id": PLAN.plan_id, "max_cost_cents": to_cents(PLAN.ceiling_micro)}
-    approval = {"plan_id": PLAN.plan_id, "status": "approved", "ceiling_usd": PLAN.ceiling_usd}
-    unknown = {"call_id": "c0", "tool": "rm", "ok": False, "error": {"code": "unknown_tool"}}
-    report = build(PLAN, jobs, APPROVED, 0, ENDED).model_dump(mode="json")
-    return [
-        (EventKind.USER, {"text": TEXT}),
-        (
-            EventKind.STEP,
-            {"step": "PARSING", "parsed": PARSED.model_dump(mode="json"), "rules": "0.0"},
-        ),
-        (EventKind.TOOL_CALL, {"call_id": "c0", "tool": "rm", "arguments": {}}),
-        (EventKind.TOOL_RESULT, unknown),
-        (EventKind.TOOL_CALL, {"call_id": "c1", "tool": "plan_training", "arguments": asked}),
-        (EventKind.TOOL_RESULT, {"call_id": "c1", "tool": "plan_training", "ok": True}),
-        (EventKind.PLAN, {"plan": plan, "inputs_sha256": PACKED.sha256}),
-        (EventKind.APPROVAL, {**approval, "by": "ada"}),
-        (
-            EventKind.TOOL_CALL,
-            {"call_id": "c2", "tool": "launch_sagemaker_training", "arguments": launch},
-        ),
-        (
-            EventKind.TOOL_RESULT,
-            {"call_id": "c2", "tool": "launch_sagemaker_training", "ok": True},
-        ),
-        *((EventKind.JOB, {"job": job.model_dump(mode="json")}) for job in jobs),
-        (EventKind.REPORT, report),
-    ]
-
-
-def log(told: list[tuple[EventKind, dict[str, Any]]]) -> list[Event]:
-    head, events = Head(), []
-    for kind, data in told:
-        draft = Event(session="s1", seq=0, turn="t1", kind=kind, at=NOW, data=data)
-        events.append(chain(head, draft))
-        head = Head(seq=events[-1].seq, hash=events[-1].hash)
-    return events
-
-
-def record(plan: Plan = PLAN, jobs: list[Job] = JOBS, **changes: Any) -> PlanRecord:
-    entries = tuple(
-        Entry(
-            scope="plan#x",
-            kind=EntryKind.SETTLE,
-            key=job.job_name,
-            at=NOW,
-            spent_micro=parse_usd(job.cost_usd or "0"),
-            reserved_micro=0,
-        )
-        for job in jobs
-    )
-    facts: dict[str, Any] = {
-        "plan": plan.model_dump(mode="json"),
-        "inputs": PACKED.body,
-        "approval": Approval(
-            plan_id=plan.plan_id,
-            by="ada",
-            at=APPROVED,
-            ceiling_usd=plan.ceiling_usd,
-            status=ApprovalStatus.USED,
-        ),
-        "totals": Totals(
-            scope="plan#x",
-            limit_micro=10_000_000,
-            spent_micro=sum(entry.spent_micro for entry in entries),
-        ),
-        "entries": entries,
-    }
-    return PlanRecord(**(facts | changes))
-
-
-def run(told: list[tuple[EventKind, dict[str, Any]]], **changes: Any) -> Replay:
-    return replay("s1", log(told), {PLAN.plan_id: record(**changes)})
+from mlops.replay import plan_ids, replay
+from mlops.snapshot import pack
+from tests.factories import a_market
+from tests.mlops.finished_run import (
+    PLAN,
+    SNAPSHOT,
+    ended,
+    log,
+    places,
+    record,
+    run,
+    story,
+)
 
 
 def test_nothing_changed_gives_no_difference():
@@ -120,16 +27,13 @@ def test_nothing_changed_gives_no_difference():
     found = run(story())
     assert found.differences == ()
     assert found.skipped == ()
-    assert set(found.checked) == {"words", "calls", "plans", "moves", "reports", "bookings"}
+    followed = {"approvals", "jobs", "moves", "reports", "bookings"}
+    assert set(found.checked) == {"words", "calls", "plans", *followed}
     assert found.rules_then == ("0.0", SNAPSHOT.rules)
 
 
 def test_plans_are_found_wherever_they_are_named():
     assert plan_ids(log(story())) == [PLAN.plan_id]
-
-
-def places(found: Replay) -> list[tuple[str, str]]:
-    return [(d.what, d.path) for d in found.differences]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +50,16 @@ def test_a_tampered_plan_is_named(changes: dict[str, Any], path: str):
     assert difference.replayed == str(changes[path])
 
 
+def test_a_plan_that_was_cut_to_fit_the_log_is_skipped():
+    """What is stored of it is judged all the same."""
+    told = story()
+    told[6][1]["plan"]["reasons"] = []
+    told[6][1][CUT] = "lists hold at most 2 of their elements"
+    found = run(told)
+    assert found.differences == ()
+    assert [skipped for skipped in found.skipped if PLAN.plan_id in skipped]
+
+
 def test_a_plan_that_was_logged_otherwise_than_the_rules_say():
     told = story()
     told[6][1]["plan"]["reasons"] = ["because"]
@@ -159,10 +73,16 @@ def test_other_inputs_are_seen_by_their_digest():
 
 
 @pytest.mark.parametrize("inputs", [b"junk", None])
-def test_inputs_that_are_gone_or_broken(inputs: bytes | None):
-    found = run(story(), inputs=inputs)
-    assert bool(found.skipped) == (inputs is None)
-    assert bool(found.differences) == (inputs is not None)
+def test_sealed_inputs_that_are_gone_or_broken(inputs: bytes | None):
+    [(what, _)] = places(run(story(), inputs=inputs))
+    assert "inputs of" in what
+
+
+def test_inputs_that_were_never_stored():
+    told = story()
+    told[6][1]["inputs_sha256"] = ""
+    found = run(told, inputs=None)
+    assert found.differences == () and len(found.skipped) == 1
 
 
 def test_a_plan_that_was_never_stored():
@@ -202,10 +122,10 @@ def test_a_verdict_that_was_changed():
 
 
 def test_a_booking_that_was_changed():
-    entries = record().entries
-    cheap = entries[0].model_copy(update={"spent_micro": 1})
-    found = run(story(), entries=(cheap, *entries[1:]))
-    assert {what.split()[0] for what, _ in places(found)} == {"ledger", "cost"}
+    first, settled, *rest = record().entries
+    cheap = settled.model_copy(update={"spent_micro": 1})
+    found = run(story(), entries=(first, cheap, *rest))
+    assert {what.split()[0] for what, _ in places(found)} == {"settle", "end"}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 
-from mlops.report import Report, build
+from mlops.report import SANDBOX, SYNTHETIC, Report, build
 from mlops.report_words import ended
 from mlops.tools import ReportOutput
 from tests.factories import NOW, a_market, a_plan
@@ -23,10 +23,7 @@ def test_a_missed_clause_comes_first_and_what_to_try_follows():
     assert lines[0].endswith("1 of 2 clauses PASS.")
     assert lines[1].startswith("- FAIL target: wanted")
     assert any(line.startswith("- To try next: ") for line in lines)
-    assert lines[-2:] == [
-        "The data is synthetic.",
-        "This is a sandbox: metered at list price, not billed.",
-    ]
+    assert lines[-2:] == [SANDBOX, SYNTHETIC]
 
 
 def test_nothing_is_to_be_tried_where_all_passed():
@@ -46,7 +43,7 @@ def test_every_number_is_one_of_the_report():
 
 def test_a_run_without_a_model_says_so():
     made = report(0.79).model_copy(update={"reported_stage": None})
-    assert "No stage gave a model." in words(made)
+    assert "ended without a model" in words(made)
 
 
 def test_an_error_is_told_with_its_ways_out():

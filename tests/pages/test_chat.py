@@ -88,7 +88,7 @@ def test_a_report_shows_verdicts_interval_and_model(draw: Draw, bench: FakeWorkb
     at = draw("chat", c="s")
     verdicts = at.table[-1].value["Verdict"].tolist()
     assert ["PASS" in v for v in verdicts] == [True, True, False]
-    assert "Test F1 (95 %: 0.775–0.804) 0.7900" in words(at)
+    assert "Test F1 (95 %: 0.7750–0.8040) 0.7900" in words(at)
     assert "s3://llmops-models/final/" in at.code[-1].value
     assert "Synthetic data" in words(at)
     assert any("What could reach the target" in e.label for e in at.expander)

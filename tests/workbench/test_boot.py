@@ -1,13 +1,17 @@
 """The composition root: where data lies, which back end is meant, and what of the environment counts."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mlops.aws.limits import Limits
 from mlops.errors import RequestError
+from mlops.money import parse_usd
+from tests.mlops.aws.embedded import Embedded
 from workbench import boot
 
 ENDPOINT = {
@@ -116,3 +120,19 @@ def test_services_are_shared_by_data_directory(
     assert first is again
     assert first is not other
     assert homes == [tmp_path / "a", tmp_path / "b"]
+
+
+def test_what_the_environment_states_of_limits_counts_for_everybody_who_joins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    embedded = Embedded(tmp_path / "aws")
+    embedded.reset()
+    endpoint = ENDPOINT | {"AWS_ENDPOINT_URL": embedded.server.endpoint}
+    stack = SimpleNamespace(ensure=lambda home: SimpleNamespace(environ=endpoint))
+    monkeypatch.setattr(boot, "local_stack", lambda: stack)
+    stated = {"LLMOPS_PERSON": "ada", "LLMOPS_MONTHLY_LIMIT_USD": "3", "LLMOPS_TEAM": "nlp"}
+    boot.close(boot.services(tmp_path, stated))
+    other = Limits(embedded.connect(person="ada"))
+    assert other.month_of_person("ada", datetime.now(UTC)).limit_micro == parse_usd("3")
+    assert other.team_of("ada") == "nlp"
+    embedded.close()

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import workbench
 from mlops.aws.notices import Stored
+from mlops.aws.sessions import Session
 from mlops.decisions import decisions
 from mlops.differences import Difference
 from mlops.errors import RefusedError
@@ -19,9 +20,8 @@ from mlops.notices import Notice, NoticeKind
 from mlops.replay import Replay
 from tests.factories import NOW
 from workbench.cli import app
-from workbench.decisions import LogSummary
 from workbench.notices import Trial
-from workbench.proofs import Proof
+from workbench.proofs import Proof, prove
 
 EVENTS = [
     chain(
@@ -45,19 +45,16 @@ class Log:
     flaw: Flaw | None = None
     differences: tuple[Difference, ...] = ()
 
-    def all(self) -> list[LogSummary]:
-        return [LogSummary(session="s1", title="[b]A run[/b]", updated_at=NOW, ends_at=1)]
-
     def show(self, session: str, kind: EventKind | None = None) -> list[Any]:
         if session != "s1":
             raise RefusedError("not_yours", "This conversation belongs to somebody else.")
         return decisions(EVENTS, kind)
 
-    def verify(self, session: str) -> Proof:
-        return Proof(session=session, events=1, hash=HEAD.hash, flaw=self.flaw)
+    def verify(self, session: str, seal: str = "") -> Proof:
+        return prove(session, EVENTS, HEAD, self.flaw, seal)
 
-    def export(self, session: str) -> list[str]:
-        return export_lines(session, EVENTS, HEAD)
+    def export(self, session: str) -> str:
+        return "".join(f"{line}\n" for line in export_lines(session, EVENTS, HEAD))
 
     def replay(self, session: str) -> Replay:
         return Replay(
@@ -101,7 +98,10 @@ class Inbox:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    made = SimpleNamespace(decision_log=Log(), inbox=Inbox())
+    listed = Session(
+        session_id="s1", person="me", title="[b]A run[/b]", updated_at=NOW, turn=None, events=7
+    )
+    made = SimpleNamespace(decision_log=Log(), inbox=Inbox(), sessions=lambda: [listed])
     monkeypatch.setattr(workbench, "connect", lambda: made)
     return made
 
@@ -114,8 +114,7 @@ def run(*words: str) -> tuple[int, str]:
 def test_the_list_and_one_session(bench: Any):
     for words in (("decisions",), ("decisions", "list")):
         code, out = run(*words)
-        assert code == 0 and "s1" in out and "[b]A run[/b]" in out
-    assert run("decisions", "list", "--session", "s1") == run("decisions", "show", "s1")
+        assert code == 0 and "s1" in out and "[b]A run[/b]" in out and " 7 " in out
 
 
 def test_words_of_others_are_data_and_short(bench: Any):
@@ -128,7 +127,7 @@ def test_words_of_others_are_data_and_short(bench: Any):
 def test_json_holds_the_whole_text(bench: Any):
     [row] = json.loads(run("decisions", "show", "s1", "--json")[1])
     assert row["why"] == EVENTS[0].data["text"]
-    assert json.loads(run("decisions", "--json")[1])[0]["ends_at"] == 1
+    assert json.loads(run("decisions", "--json")[1])[0]["events"] == 7
     assert json.loads(run("decisions", "replay", "s1", "--json")[1])["checked"] == {"plans": 2}
 
 
@@ -158,6 +157,31 @@ def test_an_export_is_verified_without_a_back_end(
     assert run("decisions", "verify")[0] == 2
     assert run("decisions", "verify", "s1", "--file", str(file))[0] == 2
     assert run("decisions", "verify", "--file", str(tmp_path / "none"))[0] == 2
+
+
+def test_a_seal_from_elsewhere_finds_a_rewritten_export(bench: Any, tmp_path: Path):
+    """The chain has no key: whoever rewrites all of it only needs another head."""
+    file, forged = tmp_path / "log.jsonl", tmp_path / "forged.jsonl"
+    run("decisions", "export", "s1", "--out", str(file))
+    event = chain(Head(), EVENTS[0].model_copy(update={"data": {"text": "Spend more"}}))
+    lines = export_lines("s1", [event], Head(seq=1, hash=event.hash))
+    forged.write_text("\n".join(lines), "utf-8")
+    code, out = run("decisions", "verify", "--file", str(forged))
+    assert code == 0 and "consistent in itself" in out and event.hash in out
+    code, out = run("decisions", "verify", "--file", str(forged), "--seal", HEAD.hash)
+    assert code == 1 and "not what was sealed" in out
+    for words in (("--file", str(file)), ("s1",)):
+        code, out = run("decisions", "verify", *words, "--seal", HEAD.hash.upper())
+        assert code == 0 and "is what was sealed, up to event 1 of 1" in out
+    assert run("decisions", "verify", "s1", "--seal", "abc")[0] == 2
+
+
+def test_an_older_seal_proves_what_came_before_it():
+    later = chain(HEAD, EVENTS[0].model_copy(update={"turn": "t2"}))
+    log, end = [*EVENTS, later], Head(seq=2, hash=later.hash)
+    assert prove("s1", log, end, None, HEAD.hash).sealed_to == 1
+    assert prove("s1", log, end, None, later.hash).sealed_to == 2
+    assert prove("s1", log, end, None).sealed_to is None
 
 
 def test_an_export_to_nowhere(bench: Any, tmp_path: Path):

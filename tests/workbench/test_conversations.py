@@ -1,7 +1,7 @@
 """Whose conversation it is: its owner reads and changes it, who has the link reads along, nobody else does."""
 
-import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +19,13 @@ from mlops.aws.plans import Plans
 from mlops.aws.sessions import Sessions
 from mlops.aws.tables import SESSIONS, SPECS
 from mlops.errors import RefusedError, RequestError
-from mlops.events import Event, EventKind, verify
+from mlops.events import EventKind
 from mlops.settings import Settings
 from tests.agent.fakes import FakeGateway, ScriptedModel, says
 from tests.agent.world import PATIENCE_SECONDS, clock, credentials
 from tests.factories import a_job, a_plan
 from workbench import boot
+from workbench.proofs import verify_file
 from workbench.workbench import Workbench
 
 SESSION = "session-1"
@@ -120,13 +121,12 @@ def test_nobody_else_reads_or_changes_it(ada: Workbench, bob: Workbench):
     assert bob.sessions() == [] and bob.tell(SESSION) is None
 
 
-def test_a_log_that_nobody_claimed_is_nobodys(ada: Workbench, aws: Aws):
+def test_a_log_that_nobody_claimed_is_no_conversation(ada: Workbench, aws: Aws):
     EventLog(aws, clock).append("system", "t", EventKind.THINKING, {"text": "x"})
-    with pytest.raises(RefusedError):
-        ada.events("system")
+    for name in ("system", "not-there-yet"):
+        with pytest.raises(RequestError):
+            ada.session(name)
     assert ada.events("not-there-yet") == []
-    with pytest.raises(RequestError):
-        ada.session("not-there-yet")
 
 
 def test_a_link_lets_others_read_and_nothing_else(ada: Workbench, bob: Workbench, aws: Aws):
@@ -198,12 +198,15 @@ def test_a_queued_plan_has_an_owner_before_it_runs(ada: Workbench, bob: Workbenc
     assert not Sessions(aws).open(plan.session_id, "bob", "mine", clock())
 
 
-def test_a_copy_holds_the_chain(ada: Workbench):
+def test_a_copy_proves_itself(ada: Workbench, bob: Workbench, tmp_path: Path):
     asked(ada)
-    kept = json.loads(ada.transcript(SESSION).as_json())
-    events = [Event.model_validate(event) for event in kept["events"]]
-    assert verify(events) is None and len(events) == len(ada.events(SESSION))
-    assert (kept["person"], kept["session"]) == ("ada", SESSION)
+    file = tmp_path / "copy.jsonl"
+    file.write_text(ada.decision_log.export(SESSION))
+    proof = verify_file(file)
+    assert (proof.session, proof.flaw) == (SESSION, None)
+    assert proof.events == len(ada.events(SESSION)) == ada.session(SESSION).events
+    with pytest.raises(RefusedError):
+        bob.decision_log.export(SESSION)
 
 
 def test_a_copy_to_read_shows_what_others_wrote_as_plain_words(ada: Workbench):

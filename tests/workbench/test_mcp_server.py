@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
 import httpx
@@ -22,9 +22,11 @@ from mcp.types import CallToolResult
 
 from agent.turns import Turns
 from localaws import stack
+from mlops.aws.notices import Notices
 from mlops.aws.plans import Plans
 from mlops.errors import RequestError
 from mlops.events import verify
+from mlops.notices import NoticeKind, person_inbox
 from mlops.tools import TOOLS
 from tests.agent.fakes import ScriptedModel, calls, says
 from workbench import boot
@@ -285,6 +287,18 @@ def test_nothing_is_launched_without_a_person_and_once_with_one(
     assert job["plan_id"] == plan["plan_id"]
 
 
+def test_a_plan_that_waits_is_told_to_its_person(
+    client: Client, bench: Workbench, services: boot.Services
+):
+    plan = planned(client)
+    client.error("launch_sagemaker_training", plan_id=plan["plan_id"])
+    inbox = Notices(services.aws).latest([person_inbox("local")])
+    told = [s.notice.kind for s in inbox if s.notice.plan_id == plan["plan_id"]]
+    assert told == [NoticeKind.APPROVAL]
+    [made] = [e.data for e in bench.events(plan["session_id"]) if e.data.get("plan") == plan]
+    assert len(made["inputs_sha256"]) == 64
+
+
 def test_what_the_workbench_approves_is_launched(
     client: Client, bench: Workbench, services: boot.Services
 ):
@@ -298,7 +312,7 @@ def test_what_the_workbench_approves_is_launched(
 
 def test_a_queued_plan_is_left_to_its_queue(client: Client, bench: Workbench):
     plan = planned(client)
-    bench.queue(plan["plan_id"], not_before=datetime(2100, 1, 1, tzinfo=UTC))
+    bench.queue(plan["plan_id"], not_before=datetime.now(UTC) + timedelta(days=9))
     refused = client.error("launch_sagemaker_training", plan_id=plan["plan_id"])
     assert refused["code"] == "queued"
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from localaws.dynamodb import DynamoDb
 from localaws.errors import AwsError
+from localaws.pricing import Pricing
 from localaws.store import Store
 from mlops.aws.clients import Aws
 from mlops.aws.tables import LEDGER, SPECS
@@ -117,10 +118,17 @@ class Dynamo:
 
 
 def connect(dynamo: Dynamo, sagemaker: Any, settings: Settings) -> Aws:
-    """Clients of these two services alone."""
+    """Clients of these two services, and of the price list."""
     aws = Aws(settings, object())
-    aws._clients = {"dynamodb": dynamo, "sagemaker": sagemaker}
+    aws._clients = {"dynamodb": dynamo, "sagemaker": sagemaker, "pricing": PriceList()}
     return aws
+
+
+class PriceList:
+    """The embedded AWS's, without a wire."""
+
+    def get_products(self, **request: Any) -> dict[str, Any]:
+        return Pricing().get_products(request)
 
 
 def _carried_out(operation: Callable[[Any], dict[str, Any]], request: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.aws.sessions import Sessions
 from mlops.aws.tables import EVENTS
-from mlops.errors import FaultError, OpsError
-from mlops.events import EventKind, Head, verify
+from mlops.errors import FaultError
+from mlops.events import CUT, EventKind, Head, verify
 from tests.mlops.aws.embedded import Clock, Embedded
 
 
@@ -83,14 +83,41 @@ def test_a_tail_goes_beyond_a_page_of_one_megabyte(log: EventLog):
     assert [e.data["n"] for e in log.tail("s", after=4)] == [4, 5]
 
 
-def test_an_event_that_is_too_large_is_not_mistaken_for_a_race(aws: Aws, clock: Clock):
-    pauses: list[float] = []
-    log = EventLog(aws, clock, pauses.append)
-    with pytest.raises(OpsError) as caught:
-        log.append("s", "t", EventKind.TOOL_RESULT, {"text": "x" * 500_000})
-    assert caught.value.code != "log_busy"
-    assert pauses == []
-    assert log.tail("s") == []
+@pytest.mark.parametrize("letter", ["x", "ä", "漢", "😀", "\ud83d", '"', "\n"])
+def test_an_event_that_is_too_large_is_cut_and_says_so(log: EventLog, letter: str):
+    """What is stored is what the chain covers, however many bytes a character has."""
+    rows = [letter * 900 for _ in range(2_000)]
+    written = log.append("s", "t", EventKind.TOOL_RESULT, {"ok": True, "result": {"rows": rows}})
+    log.append("s", "t", EventKind.DONE, {})
+    events = log.tail("s")
+    kept = events[0].data["result"]["rows"]
+    assert kept == rows[: len(kept)] and len(kept) >= 50
+    assert events[0].data["ok"] and "lists" in events[0].data[CUT]
+    assert written is not None and written.data == events[0].data
+    assert verify(events) is None
+
+
+def test_a_long_text_is_cut_and_so_is_what_has_no_end_of_fields(log: EventLog):
+    log.append("s", "t", EventKind.ANSWER, {"text": "漢" * 200_000})
+    log.append(
+        "s", "t", EventKind.TOOL_RESULT, {"ok": True, "result": {str(n): n for n in range(50_000)}}
+    )
+    answer, result = log.tail("s")
+    assert len(answer.data["text"]) > 10_000 and answer.data["text"].endswith("…")
+    assert result.data["ok"] and "result" in result.data[CUT] and "result" not in result.data
+
+
+def test_what_just_fits_is_stored_as_it_is(log: EventLog):
+    """As JSON these would be six bytes each if they were escaped."""
+    text = "ä" * 190_000
+    log.append("s", "t", EventKind.ANSWER, {"text": text})
+    assert log.tail("s")[0].data == {"text": text}
+
+
+def test_a_report_stays_one_document(log: EventLog):
+    """It is read whole, by its fields: a note would be one too many."""
+    log.append("s", "t", EventKind.REPORT, {"next_steps": ["x" * 500] * 3_000})
+    assert log.tail("s")[0].data.keys() == {"next_steps"}
 
 
 def test_a_log_that_stays_busy_is_a_fault(aws: Aws, clock: Clock, monkeypatch: pytest.MonkeyPatch):

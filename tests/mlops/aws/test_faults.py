@@ -216,3 +216,58 @@ def test_words_go_without_accounts_keys_and_ids():
     )
     assert plain.startswith("training-job/j-1 of … by … is [31m bad")
     assert "0a1b" not in plain and len(plain) <= 301
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "IQoJb3JpZ2luX2VjEMj" + "aB3/" * 100 + "==",
+        "0123456789abcdef" * 4,
+        f"acct{ACCOUNT}x",
+        f"llmops_{ACCOUNT}",
+        "ada.lovelace@example.com",
+        "keyAKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.abc-def_ghi",
+    ],
+)
+def test_no_secret_passes(secret: str):
+    plain = scrubbed(f"The request of {secret} was bad, {secret}.")
+    assert not any(part in plain for part in (secret, ACCOUNT, "lovelace", "IOSFODNN", "FEMI"))
+    assert plain.startswith("The request of ") and "was bad" in plain
+
+
+@pytest.mark.parametrize(
+    ("words", "plain"),
+    [
+        (
+            "GET https://b.s3.amazonaws.com/k?X-Amz-Signature=abc123&X-Amz-Security-Token=FwoG/x%3D&a=1",
+            "GET https://b.s3.amazonaws.com/k?X-Amz-Signature=…&X-Amz-Security-Token=…&a=1",
+        ),
+        ("Credential=AKIA/2026/x, Signature=ff00", "Credential=…, Signature=…"),
+        (
+            f"User: arn:aws:sts::{ACCOUNT}:assumed-role/team/ada@example.com may not",
+            "User: assumed-role/… may not",
+        ),
+        (f"arn:aws:iam::{ACCOUNT}:user/ada is unknown", "user/… is unknown"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer …"),
+    ],
+)
+def test_what_is_taken_out_and_what_is_left(words: str, plain: str):
+    assert scrubbed(words) == plain
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The dataset ciER-small-2026 has 12345 sentences; see s3://llmops-datasets/prepared/cier/v1",
+        f"No object at s3://llmops-datasets/prepared/cier/{'0123456789abcdef' * 4}/train.tsv",
+        "llmops-cier-small-distilbert-base-uncased-20261122-plan-0a1b2c3d4e5f6071-s1-a1 is running",
+        "opt/ml/input/data/training/part0001/shard00012/train in the container",
+        "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk is a long word",
+        "role/llmops-training cannot be assumed; job llmops-1 at 2026-11-22T12:00:00Z",
+        "1 validation error detected: Value 'ml.g9.xlarge' at 'resourceConfig.instanceType'",
+    ],
+)
+def test_what_a_person_needs_stays_readable(words: str):
+    assert scrubbed(words) == words

@@ -20,7 +20,6 @@ from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
 from tests.mlops.aws.scenes import approved, logged, name_of, reserved
 
 NOTHING = Repairs(followed=0, stopped=(), completed=(), undone=())
-Kill = Callable[[type, str], None]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from mlops.aws.repair import HALF_DONE, repair
 from mlops.aws.reservations import extended
 from mlops.aws.retries import retry
 from mlops.budget import ceiling
+from mlops.constraints import parse
 from mlops.errors import FaultError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.job import job_name, numbers_of
@@ -123,7 +124,11 @@ def test_after_the_report_it_needs_a_new_plan(aws: Aws, clock: Clock, sagemaker:
     with pytest.raises(RefusedError) as refused:
         retry(aws, plan, name_of(plan), clock)
     assert refused.value.code == "approval_used"
-    assert "llmops plan" in refused.value.alternatives[0].message
+    [way] = refused.value.alternatives
+    assert (way.kind, way.cost_usd) == ("retry", plan.ceiling_usd)
+    asked = way.message.removeprefix("Ask for a new plan: ")
+    again = parse(asked).constraints
+    assert (again.dataset, again.budget_usd) == ("cier", "2.00")
     assert reserved(aws, plan) == 0
 
 
