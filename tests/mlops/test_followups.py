@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from mlops.clauses import Comparator
 from mlops.constraints import Constraints, Intent, Parsed
 from mlops.memory import Memory, datasets_offered
 from mlops.references import in_context
 
 REQUEST = Parsed(
     intent=Intent.TRAIN,
-    constraints=Constraints(dataset="cier", budget_usd="5.00", budget_comparator="<="),
+    constraints=Constraints(dataset="cier", budget_usd="5.00", budget_comparator=Comparator.LE),
     evidence={"dataset": "cier", "budget_usd": "$5"},
 )
 ROWS = [

@@ -12,7 +12,7 @@ from mlops.aws.notices import Notices, Stored
 from mlops.aws.plans import Plans
 from mlops.aws.queue import queue_plan, start_queued
 from mlops.ledger import person_scope
-from mlops.notices import person_inbox
+from mlops.notices import NoticeKind, person_inbox
 from tests.factories import a_plan
 from tests.mlops.aws.embedded import Clock, FakeSageMaker
 from tests.mlops.aws.scenes import approved, name_of
@@ -65,4 +65,4 @@ def test_settling_past_a_threshold_is_told(aws: Aws, clock: Clock, sagemaker: Fa
     sagemaker.end(name_of(plan), seconds=seconds, metrics=GOOD)
     for _ in range(2):
         follow(aws, name_of(plan), clock)
-    assert [told.notice.kind for told in inbox(aws)].count("budget") == 1
+    assert [told.notice.kind for told in inbox(aws)].count(NoticeKind.BUDGET) == 1
