@@ -47,7 +47,7 @@ PATIENCE_SECONDS = 30
 ROOT = Path(__file__).resolve().parents[1]
 _ROUNDS = 6
 # Those of an undisturbed mission, from the first words to the launch.
-CHECKPOINTS = 18
+CHECKPOINTS = 21
 # API calls of one mission; some vary by one or two with who is first.
 CALLS = {
     "awspricelistservice.GetProducts": 3,
@@ -282,8 +282,10 @@ def doomed(mission: Mission, number: int) -> Iterator[str]:
         text=True,
     ) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.send_signal(signal.SIGKILL)
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", range(1, CHECKPOINTS + 1))
