@@ -7,10 +7,10 @@ from agent import messages as talk
 from agent.asking import HaltError
 from agent.journal import LeaseLostError
 from agent.state import State
-from mlops import answers
-from mlops.claims import Known, known, unconfirmed
+from mlops.dialogue import answers
+from mlops.dialogue.claims import Known, known, unconfirmed
+from mlops.dialogue.language import Language
 from mlops.errors import OpsError
-from mlops.language import Language
 
 _NOT_CONFIRMED = (
     "Your last answer was not shown. No result of this conversation contains these numbers: {}. "

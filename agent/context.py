@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from agent.digests import digest
 from agent.messages import Message, assistant, size, user
-from mlops.exchanges import framed, is_framed
+from mlops.dialogue.exchanges import framed, is_framed
 
 MAX_CHARS = 120_000
 """What a conversation may hold before its old turns give way."""

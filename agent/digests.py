@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlops.conversation import ToolOutcome, read
+from mlops.dialogue.conversation import ToolOutcome, read
 
 Message = Mapping[str, Any]
 

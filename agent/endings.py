@@ -4,12 +4,12 @@ from typing import Any
 
 from agent import messages as talk
 from agent.state import State, Update, ending
-from mlops import answers
-from mlops.conversation import Action, Call, assistant_message, read
+from mlops.dialogue import answers
+from mlops.dialogue.conversation import Action, Call, assistant_message, read
+from mlops.dialogue.exchanges import ToolOutcome, unmended
+from mlops.dialogue.phrases import say
 from mlops.errors import Alternative, FaultError, OpsError
 from mlops.events import EventKind
-from mlops.exchanges import ToolOutcome, unmended
-from mlops.phrases import say
 
 RETRY = Alternative(kind="retry", message="Ask again")
 

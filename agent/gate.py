@@ -13,7 +13,7 @@ from agent.replies import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
 from agent.state import State, Update
 from mlops.approvals import Approval, require
 from mlops.constraints import Intent
-from mlops.conversation import read
+from mlops.dialogue.conversation import read
 from mlops.errors import Alternative, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.money import to_cents

@@ -9,10 +9,10 @@ from agent.context import condensed
 from agent.gate import approval_data
 from agent.ports import Ports
 from agent.state import State, Update, anew
-from mlops import answers
 from mlops.approvals import ApprovalStatus
 from mlops.constraints import Constraints, Intent, Parsed, at_moment
-from mlops.conversation import (
+from mlops.dialogue import answers
+from mlops.dialogue.conversation import (
     Action,
     Call,
     Conversation,
@@ -21,10 +21,10 @@ from mlops.conversation import (
     read,
     understand,
 )
+from mlops.dialogue.memory import datasets_offered
+from mlops.dialogue.phrases import say
 from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.events import EventKind
-from mlops.memory import datasets_offered
-from mlops.phrases import say
 from mlops.plan import Plan
 from mlops.version import rules_version
 from mlops.workflow import WorkflowStep

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops.dialogue.exchanges import framed
 from mlops.events import cut
-from mlops.exchanges import framed
 
 Message = dict[str, Any]
 

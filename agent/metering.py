@@ -21,7 +21,7 @@ from mlops.aws.tokens import (
     settle_tokens,
     turn_spent,
 )
-from mlops.conversation import read
+from mlops.dialogue.conversation import read
 from mlops.errors import Alternative, RefusedError
 from mlops.money import parse_usd, show_usd, to_usd
 from mlops.token_rates import TokenRate, rate_of

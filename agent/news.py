@@ -14,7 +14,7 @@ from agent.state import State, ending
 from mlops.aws.clients import Aws
 from mlops.aws.plans import Plans
 from mlops.aws.reports import end_of_run
-from mlops.conversation import Action, Call, assistant_message
+from mlops.dialogue.conversation import Action, Call, assistant_message
 from mlops.events import TOLD, EventKind
 from mlops.report_words import ended
 

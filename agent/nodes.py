@@ -30,11 +30,11 @@ from agent.ports import Ports
 from agent.replies import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
 from agent.speaking import Speaking
 from agent.state import State, Update, anew
-from mlops import answers
 from mlops.approvals import ApprovalStatus
-from mlops.claims import Known
 from mlops.constraints import Parsed
-from mlops.conversation import Call, assistant_message, read
+from mlops.dialogue import answers
+from mlops.dialogue.claims import Known
+from mlops.dialogue.conversation import Call, assistant_message, read
 from mlops.errors import FaultError, OpsError, RefusedError
 from mlops.events import EventKind
 from mlops.money import parse_usd

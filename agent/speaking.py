@@ -3,7 +3,7 @@
 import re
 
 from agent.replies import OnText
-from mlops.claims import Known, may_claim, unconfirmed
+from mlops.dialogue.claims import Known, may_claim, unconfirmed
 
 _WORD = re.compile(r"\S*\s+")
 _SENTENCE_ENDS = re.compile(r"[.!?]['\")*_]*\s$|\n")

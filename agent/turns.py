@@ -29,7 +29,7 @@ from mlops.aws.events import EventLog
 from mlops.aws.plans import Plans
 from mlops.aws.sessions import Session, Sessions, Turn
 from mlops.constraints import MAX_SENTENCE_CHARS, Intent, parse
-from mlops.conversation import read
+from mlops.dialogue.conversation import read
 from mlops.errors import Alternative, OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.plan import Plan

@@ -21,10 +21,10 @@ from app.blocks import (
     Words,
 )
 from mlops.constraints import Constraints, Intent, Parsed
+from mlops.dialogue.phrasing import sentence
 from mlops.errors import Alternative
 from mlops.events import Event, EventKind
 from mlops.job import Job
-from mlops.phrasing import sentence
 from mlops.plan import Plan
 from mlops.report import Report
 from mlops.workflow import current_step

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
-from mlops.clock import shown
 from mlops.constraints import Constraints, Parsed
 from mlops.job import Job, JobState
 from mlops.plan import Stage
+from mlops.reading.clock import shown
 from mlops.report import StageResult
 from mlops.workflow import STEPS, WorkflowStep
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlops.conversation import assistant_message, read, understand
+from mlops.dialogue.conversation import assistant_message, read, understand
 from mlops.workflow import next_step
 
 MODEL_ID = "local.planner-v1"

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops.clock import shown
 from mlops.constraints import LONGEST_AHEAD, Constraints
 from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.money import parse_usd, show_usd
+from mlops.reading.clock import shown
 
 
 class ApprovalStatus(StrEnum):

@@ -8,12 +8,12 @@ from decimal import ROUND_FLOOR, Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops import clauses, clock, consent, intents, mentions, pointers, spending, waiting
-from mlops.clauses import MICRO_USD, Comparator, Mention, Problem
 from mlops.errors import RequestError
-from mlops.intents import Intent
 from mlops.money import parse_usd, to_usd
-from mlops.quantities import Reading, read
+from mlops.reading import clauses, clock, consent, intents, mentions, pointers, spending, waiting
+from mlops.reading.clauses import MICRO_USD, Comparator, Mention, Problem
+from mlops.reading.intents import Intent
+from mlops.reading.quantities import Reading, read
 
 __all__ = [
     "Comparator",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlops import answers
+from mlops.dialogue import answers
 from mlops.money import parse_usd, show_usd
 from mlops.plan import NextStep
 from mlops.report import (

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from mlops import answers, open_plan, report_words
+from mlops import report_words
 from mlops.constraints import Intent, Parsed
-from mlops.conversation import Action, Call, Conversation
+from mlops.dialogue import answers, open_plan
+from mlops.dialogue.conversation import Action, Call, Conversation
+from mlops.dialogue.language import Language
+from mlops.dialogue.phrases import say
+from mlops.dialogue.stopping import stop
 from mlops.events import Event, EventKind
-from mlops.intents import READS, is_stop_held, questions
-from mlops.language import Language
-from mlops.phrases import say
-from mlops.quantities import read
-from mlops.stopping import stop
+from mlops.reading.intents import READS, is_stop_held, questions
+from mlops.reading.quantities import read
 from mlops.tools import ReportOutput
 
 _ABOUT_END = re.compile(

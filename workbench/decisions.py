@@ -11,8 +11,8 @@ from mlops.decisions import OPERATIONS, Decision, decisions
 from mlops.errors import RefusedError, RequestError
 from mlops.events import Event, EventKind, Head, inspect
 from mlops.exports import export_lines
-from mlops.replay import Replay, plan_ids, replay
-from mlops.run_records import PlanRecord
+from mlops.replay.records import PlanRecord
+from mlops.replay.replay import Replay, plan_ids, replay
 from workbench.proofs import Proof, prove
 
 # How often a log is read that grows meanwhile.

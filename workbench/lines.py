@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mlops.choices import LETTERS
-from mlops.clock import shown
+from mlops.dialogue.choices import LETTERS
 from mlops.errors import Alternative
 from mlops.estimate import EstimateError
 from mlops.events import Event, EventKind
@@ -14,6 +13,7 @@ from mlops.job import Job, JobState
 from mlops.money import show_usd
 from mlops.options import Option
 from mlops.plan import Plan, Stage
+from mlops.reading.clock import shown
 from mlops.report import Report, StageResult, clause_name, f1_in_words, labels
 from mlops.tools import TOOLS
 from workbench.tables import usd

@@ -24,6 +24,8 @@ _CONFIG = Config(
     inject_host_prefix=False,
 )
 # Each attempt at a model call is paid for by itself, so none may go unseen.
+# A hung point operation must not outlast a turn's lease.
+_QUICK = _CONFIG.merge(Config(read_timeout=10))
 _ONCE = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 _ASKED_AGAIN_BY_CALLER = ("bedrock-runtime",)
 _MODEL_SERVICES = ("bedrock", "bedrock-runtime")
@@ -66,6 +68,7 @@ class Aws:
             "config": _ONCE if service in _ASKED_AGAIN_BY_CALLER else _CONFIG,
         }
         if service == "dynamodb":
+            options["config"] = _QUICK
             return self.session.resource(service, **options).meta.client
         return self.session.client(service, **options)
 

@@ -7,9 +7,9 @@ from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
 from mlops.aws.prices import shared_prices
 from mlops.budget import ceiling
+from mlops.dialogue.phrasing import sentence
 from mlops.errors import Alternative, RefusedError
 from mlops.money import show_usd, to_usd
-from mlops.phrasing import sentence
 from mlops.plan import Plan, Stage
 from mlops.prices import require_spendable
 

@@ -12,7 +12,7 @@ from mlops.aws.tables import PLANS
 from mlops.errors import RequestError
 from mlops.job import Job
 from mlops.ledger import plan_scope
-from mlops.run_records import PlanRecord
+from mlops.replay.records import PlanRecord
 from mlops.snapshot import Packed
 
 _PART = "INPUTS"

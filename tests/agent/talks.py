@@ -16,9 +16,9 @@ from mlops.aws.clients import Aws
 from mlops.aws.datasets import Datasets
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
-from mlops.choices import LETTERS
 from mlops.constraints import Parsed
 from mlops.datasets import Metadata
+from mlops.dialogue.choices import LETTERS
 from mlops.errors import from_wire
 from mlops.events import Event
 from mlops.job import EndReason, Job, JobState

@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from agent import messages as talk
 from agent.context import KEPT_CHARS, MAX_CHARS, condensed, window, without_reasoning
 from agent.state import anew, grown
-from mlops.conversation import read, understand
+from mlops.dialogue.conversation import read, understand
 from tests.agent.fakes import PLAN, TRAIN, ScriptedModel, calls, launch_latest, says
 from tests.agent.world import World
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.speaking import Speaking
-from mlops.claims import known
+from mlops.dialogue.claims import known
 
 KNOWN = known(['{"test_f1": 0.9117, "cost_usd": "2.30"}'])
 

@@ -14,7 +14,7 @@ from mlops.decisions import OPERATIONS
 from mlops.errors import FaultError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.ledger import plan_scope
-from mlops.replay import Replay
+from mlops.replay.replay import Replay
 from tests.mlops.aws.embedded import Clock
 from workbench.decisions import DecisionLog
 from workbench.proofs import verify_file

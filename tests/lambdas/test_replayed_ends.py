@@ -13,7 +13,7 @@ from mlops.aws.plans import Plans
 from mlops.aws.queue import cancel, queue_plan
 from mlops.errors import OpsError
 from mlops.events import EventKind
-from mlops.replay import Replay
+from mlops.replay.replay import Replay
 from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
 from workbench.decisions import DecisionLog
 

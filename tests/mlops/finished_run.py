@@ -10,9 +10,9 @@ from mlops.job import Job, JobState
 from mlops.ledger import Entry, EntryKind, Totals, book, bookings
 from mlops.money import parse_usd, to_cents
 from mlops.plan import Plan
-from mlops.replay import Replay, replay
+from mlops.replay.records import PlanRecord
+from mlops.replay.replay import Replay, replay
 from mlops.report import build
-from mlops.run_records import PlanRecord
 from mlops.snapshot import pack, take
 from tests.factories import NOW, a_job, a_market, an_asker, training_data
 

@@ -12,12 +12,12 @@ import workbench
 from mlops.aws.notices import Stored
 from mlops.aws.sessions import Session
 from mlops.decisions import decisions
-from mlops.differences import Difference
 from mlops.errors import RefusedError
 from mlops.events import Event, EventKind, Flaw, Head, chain
 from mlops.exports import export_lines
 from mlops.notices import Notice, NoticeKind
-from mlops.replay import Replay
+from mlops.replay.differences import Difference
+from mlops.replay.replay import Replay
 from tests.factories import NOW
 from workbench.cli import app
 from workbench.notices import Trial
