@@ -220,6 +220,7 @@ def back_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     events.put_rule(Name="llmops-watchdog", ScheduleExpression="rate(30 days)")
     text = "".join(f"Ada\tB-PER\nmet{n}\tO\nBabbage\tB-PER\n\n" for n in range(40))
     Datasets(services.aws).upload("tiny", {"train.tsv": text.encode()}, Metadata(title="Tiny"))
+    LambdaGateway(services.aws).invoke_tool("prepare_dataset", {"dataset": "tiny"})
     yield services.aws
     boot.close(services)
     stack.stop(home)

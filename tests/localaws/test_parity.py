@@ -21,8 +21,8 @@ from tests.localaws.parity import Parity
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/embedded-aws.md"
 ROW = re.compile(r"\| `([a-z0-9-]+)` \| ([A-Za-z0-9]+) \|([a-z, ]*)\|")
-NOT_AWS = {"search", "create_app"}
-"""Names that our code uses for something else: `re.search`, our own `create_app`, not SageMaker's."""
+NOT_AWS = {"search", "create_app", "create_connection"}
+"""Names that our code uses for something else: `re.search`, our own `create_app`, a socket's `create_connection`."""
 PRODUCT = ("mlops/aws", "agent", "workbench", "lambdas")
 SCENARIOS: dict[str, Callable[[Parity], None]] = {
     "dynamodb": scenarios.dynamodb,

@@ -46,7 +46,7 @@ def test_who_decided_what():
     assert [d.who for d in found] == ["person", "planner", "ada", "watchdog", "platform", "ledger"]
     assert PLAN.ceiling_usd in found[1].what
     assert "abababababab" in found[1].why
-    assert found[3].what == "words released"
+    assert found[3].what == "words booked"
     assert "7 input" in found[5].why
 
 

@@ -100,7 +100,10 @@ def environment(services: boot.Services) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from workbench.cli import main; main()", "mcp", *arguments]
+    """Ctrl-C counts, also where the tests themselves run in a shell's background."""
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeds}; from workbench.cli import main; main()"
+    return [sys.executable, "-c", program, "mcp", *arguments]
 
 
 @pytest.fixture(scope="module")
