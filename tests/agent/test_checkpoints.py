@@ -165,7 +165,7 @@ def test_a_conversation_of_many_approvals_stays_small(world: World):
     for _ in range(4):
         world.decide(turns, plan_id(world.ask(turns, TRAIN)))
         sizes.append(len(_items(world.aws, {"configurable": {"thread_id": world.session}})))
-    assert sizes[-1] == sizes[0] <= 3
+    assert max(sizes) <= 3
 
 
 def test_threads_are_apart(saver: CheckpointSaver, thread: RunnableConfig):
