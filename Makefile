@@ -27,11 +27,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(INSTALLED)
 
-# Compiles the lock anew; needs uv.
+# Compiles the lock anew; needs uv, which leaves addresses out unless it is told otherwise.
 requirements.lock: ;
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o requirements.lock
+		--no-header --no-annotate --upgrade -o requirements.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
