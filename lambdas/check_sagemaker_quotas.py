@@ -9,7 +9,7 @@ from mlops.aws.serve import now, tool
 from mlops.instances import find
 from mlops.money import to_usd
 from mlops.offers import Offer
-from mlops.past import waits
+from mlops.past import spot_shares, waits
 from mlops.prices import ec2_prices, may_spend, spot_micro
 from mlops.tools import OfferRow, QuotasInput, QuotasOutput, RegionOffer
 from mlops.waits import Wait
@@ -24,8 +24,8 @@ def check(aws: Aws, wanted: QuotasInput) -> QuotasOutput:
         name = find(wanted.instance_type).name
         offers = tuple(o for o in offers if o.instance.name == name)
     days = aws.settings.price_max_age_days
-    shares = Jobs(aws).spot_shares(aws.settings.person)
-    seen = waits(Jobs(aws).of_person(aws.settings.person))
+    past = Jobs(aws).of_person(aws.settings.person)
+    shares, seen = spot_shares(past), waits(past)
     rows = sorted((_row(o, moment, days, shares, seen) for o in offers), key=_order)
     usable = [r for r in rows if r.spendable and r.available != 0]
     return QuotasOutput(

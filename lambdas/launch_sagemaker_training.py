@@ -1,17 +1,15 @@
 """Tool: starts the first stage of an approved plan, or once more one of its stages that failed. What
 a model says changes nothing here."""
 
-from mlops.approvals import Queue
 from mlops.aws.clients import Aws
 from mlops.aws.crowd import with_ways_out
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce
 from mlops.aws.launch import Launched
 from mlops.aws.plans import Plans
-from mlops.aws.queue import launch_or_wait
+from mlops.aws.queue import Waits, launch_or_wait
 from mlops.aws.retries import retry
 from mlops.aws.serve import now, tool
-from mlops.aws.waiting import waiting_words
 from mlops.errors import RefusedError
 from mlops.money import to_cents
 from mlops.plan import Plan
@@ -29,15 +27,14 @@ def start(aws: Aws, wanted: LaunchInput) -> LaunchOutput:
         launched = retry(aws, plan, wanted.retry_of, now)
     else:
         launched = _launch(aws, plan)
-        if isinstance(launched, Queue):
-            words = waiting_words(aws, plan, launched, now())
+        if isinstance(launched, Waits):
             cancel = f"To cancel it: llmops jobs stop {plan.plan_id}."
-            return LaunchOutput(queue=launched, message=f"{words} {cancel}")
+            return LaunchOutput(queue=launched.queue, message=f"{launched.words} {cancel}")
         announce(EventLog(aws, now), launched.job)
     return LaunchOutput(job=launched.job, already_launched=launched.again)
 
 
-def _launch(aws: Aws, plan: Plan) -> Launched | Queue:
+def _launch(aws: Aws, plan: Plan) -> Launched | Waits:
     try:
         return launch_or_wait(aws, plan, now)
     except RefusedError as error:

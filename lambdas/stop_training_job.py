@@ -15,7 +15,7 @@ from mlops.tools import StopInput, StopOutput
 def stop(aws: Aws, wanted: StopInput) -> StopOutput:
     if wanted.plan_id:
         plan = Plans(aws).of(wanted.person, wanted.plan_id)
-        if (job := stop_run(aws, plan)) is not None:
+        if not wanted.queued_only and (job := stop_run(aws, plan)) is not None:
             return StopOutput(job=job, plan_id=plan.plan_id)
         back = cancel(aws, plan, now)
         return StopOutput(plan_id=wanted.plan_id, released_usd=to_usd(back))

@@ -56,7 +56,7 @@ class Approval(BaseModel):
 QUEUE_LASTS = timedelta(days=1)
 # Who will not wait for quota gets what the watchdog needs to start it on time.
 _ON_TIME = timedelta(minutes=5)
-_AGAIN = Alternative(kind="retry", message="Ask again for a new plan")
+AGAIN = Alternative(kind="retry", message="Ask again for a new plan")
 
 
 def wish(constraints: Constraints, now: datetime) -> Queue | None:
@@ -113,7 +113,7 @@ def require(approval: Approval | None, plan_id: str, ceiling_micro: int) -> Appr
         raise RefusedError(
             "approval_used",
             "The approval of this plan is used up by its run; ask again for a new plan.",
-            (_AGAIN,),
+            (AGAIN,),
         )
     if ceiling_micro > parse_usd(approval.ceiling_usd):
         raise RefusedError(

@@ -20,10 +20,10 @@ class Clamp(BaseModel):
     bound_by: str | None
 
 
-def ceiling(max_runtime_seconds: int, usd_per_hour_micro: int, instances: int = 1) -> int:
+def ceiling(max_runtime_seconds: int, usd_per_hour_micro: int) -> int:
     """Most that a stage can cost, in micro-USD: its clamp and the stop grace, at the on-demand
     price of an hour with its volume."""
-    return cost_of_seconds(max_runtime_seconds + STOP_GRACE_SECONDS, usd_per_hour_micro, instances)
+    return cost_of_seconds(max_runtime_seconds + STOP_GRACE_SECONDS, usd_per_hour_micro)
 
 
 def training_seconds(max_runtime_seconds: int, overhead_seconds: int, after_seconds: int) -> int:

@@ -7,12 +7,10 @@ from pydantic import BaseModel, ConfigDict
 from mlops import offers
 from mlops.constraints import Constraints
 from mlops.errors import Alternative, RefusedError
-from mlops.grid import Grid, Point, Sources, all_models, draw, usual_epochs
-from mlops.models import Model, ladder_for
+from mlops.grid import Grid, Point, Sources, draw, usual_epochs
+from mlops.models import NER, Model, all_models, ladder_for
 from mlops.models import find as find_model
-from mlops.offers import Market, Obstacle, Offer
-
-NER = "token-classification"
+from mlops.offers import Market, Obstacle
 
 
 class Candidate(BaseModel):
@@ -28,10 +26,6 @@ class Candidate(BaseModel):
     def best(self) -> Point | None:
         return self.points[0] if self.points else None
 
-    @property
-    def offer(self) -> Offer | None:
-        return self.best.offer if self.best else None
-
 
 def candidates(constraints: Constraints, sources: Sources) -> tuple[Candidate, ...]:
     """Cheap to strong; a named model stands alone, and is refused when it cannot run here."""
@@ -40,6 +34,11 @@ def candidates(constraints: Constraints, sources: Sources) -> tuple[Candidate, .
         offers.require_named(constraints.instance_type, sources.market, sources.now)
     grid = draw(chosen, constraints, sources)
     return tuple(_candidate(model, grid, constraints) for model in chosen)
+
+
+def runnable(drawn: Sequence[Candidate], market: Market) -> list[Candidate]:
+    """Those whose engine this back end has."""
+    return [candidate for candidate in drawn if candidate.model.engine in market.engines]
 
 
 def models(constraints: Constraints, market: Market) -> tuple[Model, ...]:

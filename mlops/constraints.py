@@ -4,14 +4,14 @@ Deterministic, English and German. Limits take the upper end of a range, targets
 """
 
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR
 
 from pydantic import BaseModel, ConfigDict
 
 from mlops.errors import RequestError
 from mlops.money import parse_usd, to_usd
 from mlops.reading import clauses, clock, consent, intents, mentions, pointers, spending, waiting
-from mlops.reading.clauses import MICRO_USD, Comparator, Mention, Problem
+from mlops.reading.clauses import MICRO_USD, Comparator, Mention, Problem, whole_minutes
 from mlops.reading.intents import Intent
 from mlops.reading.quantities import Reading, read
 
@@ -41,7 +41,7 @@ _WITH_PROBLEMS = (Intent.TRAIN, Intent.ESTIMATE, Intent.OTHER)
 class Constraints(BaseModel):
     """What was asked for; None is "not said". `target` is a fraction, `budget_usd` a decimal.
 
-    `start_at` is as said ("tomorrow 09:00", see `mlops.clock`) until `at_moment` made it a moment in
+    `start_at` is as said ("tomorrow 09:00", see `mlops.reading.clock`) until `at_moment` made it a moment in
     UTC; `timezone` is the person's, for showing it. `queue`: wait where no quota is free, for at most
     `max_wait_minutes`.
     """
@@ -67,6 +67,11 @@ class Constraints(BaseModel):
     max_wait_minutes: int | float | None = None
     start_at: str | None = None
     timezone: str | None = None
+
+    @property
+    def scored_by(self) -> str:
+        """The metric that counts: the named one, else F1."""
+        return self.metric or _DEFAULT_METRIC
 
 
 class Parsed(BaseModel):
@@ -181,15 +186,10 @@ def _values(clause: str, found: Mention) -> dict[str, object]:
         comparator = Comparator(found.comparator or "<=")
         return {clause: to_usd(parse_usd(amount)), "budget_comparator": comparator}
     if clause == "max_minutes":
-        return {clause: _minutes(found.value), "time_comparator": found.comparator or "<="}
+        return {clause: whole_minutes(found.value), "time_comparator": found.comparator or "<="}
     metric = found.metric or None
     comparator = found.comparator or ">="
     return {clause: float(found.value), "target_comparator": comparator, "metric": metric}
-
-
-def _minutes(seconds: Decimal) -> int | float:
-    minutes = seconds / 60
-    return int(minutes) if minutes == minutes.to_integral_value() else float(minutes)
 
 
 def _add_choices(reading: Reading, values: dict[str, object], evidence: dict[str, str]) -> None:

@@ -1,16 +1,14 @@
 """No quota is free for what was asked: wait, schedule, another type, spot or a higher quota, each priced."""
 
-from collections.abc import Sequence
 from math import ceil
 
-from mlops.candidates import candidates, whole_grid
+from mlops.candidates import candidates, runnable, whole_grid
 from mlops.constraints import Constraints
 from mlops.errors import Alternative, RefusedError
 from mlops.grid import Sources
-from mlops.money import to_usd
 from mlops.offers import Obstacle, Offer
 from mlops.refusals import Way, alternative, best_ways, way
-from mlops.stages import Stage, share_out
+from mlops.stages import Stage, ceiling_of, share_out
 from mlops.waits import in_words, key
 
 WAIT_MINUTES = 120
@@ -24,15 +22,19 @@ def no_room(constraints: Constraints, sources: Sources, left_micro: int) -> Refu
     What waiting would cost is computed as the very plan that it would give.
     """
     patient = constraints.model_copy(update={"queue": True})
-    stages, _ = share_out(_runnable(patient, sources), patient, sources.market, left_micro)
+    market = sources.market
+    drawn = runnable(candidates(patient, sources), market)
+    stages, _ = share_out(drawn, patient, market, left_micro)
     if stages:
-        return refusal(constraints, stages[0], _total(stages, sources), sources, can_wait=True)
+        ceiling_usd = ceiling_of(stages, market)
+        return refusal(constraints, stages[0], ceiling_usd, sources, can_wait=True)
     full = _without_quota(constraints, sources)
     if full is None:
         return None
     spot = bool(constraints.spot)
-    message, ways = _message(full, spot), _elsewhere(constraints, full.instance.name, sources)
-    return RefusedError("quota", message, (*ways, _higher_quota(full.instance.name, spot, None)))
+    name, ways = full.instance.name, _elsewhere(constraints, full.instance.name, sources)
+    ways += _higher_quota(name, full, spot, None)
+    return RefusedError("quota", _message(full, spot), ways)
 
 
 def refusal(
@@ -50,20 +52,10 @@ def refusal(
     ways = (
         *patience,
         *_elsewhere(constraints, name, sources),
-        _higher_quota(name, spot, ceiling_usd),
+        *_higher_quota(name, offer, spot, ceiling_usd),
     )
     said = message or (_message(offer, spot) if offer else f"No {name} is free.")
     return RefusedError("quota", said, ways)
-
-
-def _runnable(constraints: Constraints, sources: Sources):
-    return [
-        c for c in candidates(constraints, sources) if c.model.engine in sources.market.engines
-    ]
-
-
-def _total(stages: Sequence[Stage], sources: Sources) -> str:
-    return to_usd(sum(s.ceiling_micro for s in stages) + sources.market.tokens_micro)
 
 
 def _without_quota(constraints: Constraints, sources: Sources) -> Offer | None:
@@ -82,8 +74,10 @@ def _without_quota(constraints: Constraints, sources: Sources) -> Offer | None:
 
 
 def _message(offer: Offer, spot: bool) -> str:
-    quota = offer.spot_quota if spot else offer.quota
+    quota = offer.quota_of(spot)
     what = f"{'spot ' if spot else ''}{offer.instance.name}"
+    if quota.is_account_full:
+        return f"No {what} is free: the account-wide quota of training instances is used up."
     return f"No {what} is free: {quota.in_use} of {quota.limit} in use."
 
 
@@ -117,12 +111,9 @@ def _elsewhere(constraints: Constraints, name: str, sources: Sources) -> tuple[A
     """Two other types and spot (or on demand), as far as they are free now and fit what was said."""
     said = constraints.model_copy(update={"instance_type": name})
     grid = whole_grid(said, sources, named=False)
-    ways = [
-        way(p, said, sources.market)
-        for p in grid.points
-        if p.runnable and _is_free(p.offer, p.spot)
-    ]
-    ways = sorted((w for w in ways if not w.month_micro), key=lambda w: w.order)
+    free = [p for p in grid.points if p.runnable and p.offer.available(p.spot) != 0]
+    found = (way(p, said, sources.market) for p in free)
+    ways = sorted((w for w in found if not w.month_micro), key=lambda w: w.order)
     types: dict[str, Way] = {}
     for one in ways:
         if set(one.changes) == {"instance_type"}:
@@ -132,15 +123,17 @@ def _elsewhere(constraints: Constraints, name: str, sources: Sources) -> tuple[A
     return tuple(alternative(w, sources.market) for w in chosen)
 
 
-def _is_free(offer: Offer, spot: bool) -> bool:
-    return offer.available(spot) != 0
-
-
-def _higher_quota(name: str, spot: bool, ceiling_usd: str | None) -> Alternative:
+def _higher_quota(
+    name: str, offer: Offer | None, spot: bool, ceiling_usd: str | None
+) -> tuple[Alternative, ...]:
+    """Of the type; nothing where that would not help."""
+    if offer and offer.quota_of(spot).is_account_full:
+        return ()
     flag = " --spot" if spot else ""
-    return Alternative(
+    asked = Alternative(
         kind="quota",
         message=f"Ask AWS for a higher quota: llmops gpus request {name}{flag} --approve",
         cost_usd=ceiling_usd,
         quota=key(name, spot),
     )
+    return (asked,)

@@ -135,11 +135,7 @@ def prepare(name: str, files: Mapping[str, bytes], metadata: Metadata) -> Prepar
     facts = DatasetFacts(
         name=name,
         title=metadata.title or name,
-        synthetic=metadata.synthetic,
-        source=metadata.source,
-        license=metadata.license,
-        language=metadata.language,
-        note=metadata.note,
+        **metadata.model_dump(exclude={"title"}),
         status=DatasetStatus.PREPARED if valid else DatasetStatus.INVALID,
         splits=stats,
         labels=labels,

@@ -152,10 +152,8 @@ def compute_seconds(
 ) -> float:
     """Time inside the training loop, without start-up; tokens × FLOPs over achievable FLOP/s."""
     if model.engine is Engine.CRF:
-        pace = crf_pace or CRF_SECONDS_PER_TOKEN_ITERATION
-        slower = pace / CRF_SECONDS_PER_TOKEN_ITERATION
-        loop = work.train_tokens * work.epochs * pace
-        return loop + work.total_tokens * CRF_SECONDS_PER_TOKEN * slower
+        loop = work.train_tokens * work.epochs * (crf_pace or CRF_SECONDS_PER_TOKEN_ITERATION)
+        return loop + _crf_evaluation(work, crf_pace)
     peak = PEAK_TFLOPS.get(instance.gpu or "", min(PEAK_TFLOPS.values())) * 1e12
     tokens = work.train_tokens * work.epochs * PADDING
     return tokens * flops_per_token(model) / (peak * _utilisation(model))
@@ -168,12 +166,16 @@ def _after_seconds(
     for the upload. A network's evaluation is one forward pass, a third of an epoch's work per token.
     """
     if model.engine is Engine.CRF:
-        slower = (crf_pace or CRF_SECONDS_PER_TOKEN_ITERATION) / CRF_SECONDS_PER_TOKEN_ITERATION
-        evaluation = work.total_tokens * CRF_SECONDS_PER_TOKEN * slower * CRF_BAND[1]
-        return ceil(evaluation + overhead / 2)
+        return ceil(_crf_evaluation(work, crf_pace) * CRF_BAND[1] + overhead / 2)
     held_out = (work.total_tokens - work.train_tokens) / (work.train_tokens * work.epochs or 1)
     evaluation = compute_seconds(model, instance, work) * held_out / 3 * ENCODER_BAND[1]
     return ceil(evaluation + overhead / 2)
+
+
+def _crf_evaluation(work: Work, crf_pace: float | None) -> float:
+    """Seconds of feature extraction, evaluation and bootstrap, slower where training is."""
+    slower = (crf_pace or CRF_SECONDS_PER_TOKEN_ITERATION) / CRF_SECONDS_PER_TOKEN_ITERATION
+    return work.total_tokens * CRF_SECONDS_PER_TOKEN * slower
 
 
 def flops_per_token(model: Model) -> int:

@@ -18,8 +18,6 @@ CUT = "cut"
 MOST_DATA_BYTES = 400_000
 
 _HALVES = re.compile("[\ud800-\udfff]")
-
-
 # How many characters of a text and elements of a list are kept, until the rest fits.
 _CUTS = ((20_000, 2_000), (5_000, 500), *((1_000, n) for n in (200, 100, 50, 20, 10, 5, 2)))
 _LEFT_OUT_CHARS = 1_000
@@ -149,7 +147,11 @@ def inspect(session: str, events: Iterable[Event], end: Head) -> Flaw | None:
     return None
 
 
+def canonical(value: dict[str, Any]) -> str:
+    """The one way to write it: what hashes and exports are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def _digest(previous: str, event: Event) -> str:
-    body = event.model_dump(mode="json", exclude={"hash"})
-    text = previous + json.dumps(body, sort_keys=True, separators=(",", ":"))
+    text = previous + canonical(event.model_dump(mode="json", exclude={"hash"}))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -38,19 +38,18 @@ def interval(low: float | None, high: float | None) -> str:
 
 def expected(
     model: str,
-    metric: str | None,
+    metric: str,
     epochs: int,
     dataset: str,
     fingerprint: str,
     runs: Sequence[PastRun],
 ) -> Expectation | None:
     """The newest stored run of the same model, data and passes wins; None is "unknown"."""
-    wanted = metric or "f1"
     for run in runs:
         same = run.fingerprint == fingerprint and run.work.epochs == epochs
-        if same and fingerprint and wanted in run.scores:
-            return _stored(model, wanted, run)
-    figures = (figure for figure in published(dataset) if figure.metric == wanted)
+        if same and fingerprint and metric in run.scores:
+            return _stored(model, metric, run)
+    figures = (figure for figure in published(dataset) if figure.metric == metric)
     return next((figure for figure in figures if figure.model == model), None)
 
 

@@ -1,13 +1,12 @@
 """A session's log as a file that proves itself without AWS: JSON lines, the head first, then the chain."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops.errors import RequestError
-from mlops.events import Event, Flaw, Head, inspect
+from mlops.events import Event, Flaw, Head, canonical, inspect
 
 _FORMAT = "llmops-decisions-1"
 
@@ -26,7 +25,7 @@ class Export(BaseModel):
 def export_lines(session: str, events: Iterable[Event], head: Head) -> list[str]:
     """JSON lines: one that names session and head, then one per event, canonical."""
     first = {"format": _FORMAT, "session": session, "head": head.model_dump(mode="json")}
-    return [_canonical(first), *(_canonical(e.model_dump(mode="json")) for e in events)]
+    return [canonical(first), *(canonical(e.model_dump(mode="json")) for e in events)]
 
 
 def read_export(lines: Iterable[str]) -> Export:
@@ -41,7 +40,7 @@ def read_export(lines: Iterable[str]) -> Export:
             flaw = Flaw(seq=number, why="it is not an event")
             return Export(session=session, events=tuple(events), head=head, flaw=flaw)
         # Two writings of one event, such as a name given twice, could be read differently.
-        if _canonical(event.model_dump(mode="json")) != row.strip():
+        if canonical(event.model_dump(mode="json")) != row.strip():
             flaw = Flaw(seq=number, why="it is not written as it was exported")
             return Export(session=session, events=tuple(events), head=head, flaw=flaw)
         events.append(event)
@@ -52,13 +51,9 @@ def read_export(lines: Iterable[str]) -> Export:
 def _opening(row: str) -> tuple[str, Head]:
     try:
         first = json.loads(row)
-        if first["format"] != _FORMAT or _canonical(first) != row.strip():
+        if first["format"] != _FORMAT or canonical(first) != row.strip():
             raise ValueError(_FORMAT)
         return str(first["session"]), Head.model_validate(first["head"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = "This file is not an export of llmops decisions."
         raise RequestError("bad_export", message) from error
-
-
-def _canonical(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

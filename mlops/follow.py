@@ -44,7 +44,7 @@ def meets_target(job: Job, constraints: Constraints) -> bool:
     """On the validation score, so that the test score stays unused until the report."""
     if constraints.target is None:
         return True
-    score = job.metrics.get(f"eval_{constraints.metric or 'f1'}")
+    score = job.metrics.get(f"eval_{constraints.scored_by}")
     return score is not None and compare(score, constraints.target_comparator, constraints.target)
 
 

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.estimate import Estimate, Work
 from mlops.money import SECONDS_PER_HOUR, cost_of_seconds, parse_usd, to_usd
+from mlops.plan import Plan, Stage
+
+PLAN_TAG = "llmops:plan"
 
 
 class JobState(StrEnum):
@@ -104,15 +107,23 @@ class Job(BaseModel):
         """Micro-USD of an hour, volume included."""
         return self.usd_per_hour_micro + parse_usd(self.storage_usd_per_hour)
 
+    def scores(self, split: str) -> dict[str, float]:
+        """Of the "test" or the "eval" split, by the names that they have in both."""
+        prefix = f"{split}_"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self.metrics.items()
+            if name.startswith(prefix)
+        }
+
     def cost_so_far_micro(self, now: datetime) -> int:
-        """Billed cost when known, else the seconds since training started at list price."""
-        seconds = self.billed_seconds
-        if seconds is None:
-            end = self.ended_at or now
-            seconds = (
-                max(0, int((end - self.started_at).total_seconds())) if self.started_at else 0
-            )
-        return cost_of_seconds(seconds, self.running_micro)
+        """The bill when known, else the seconds since training started at list price."""
+        if self.cost_usd is not None:
+            return parse_usd(self.cost_usd)
+        if self.started_at is None:
+            return 0
+        ran = (self.ended_at or now) - self.started_at
+        return cost_of_seconds(max(0, int(ran.total_seconds())), self.running_micro)
 
 
 _STATES = {"Completed": JobState.COMPLETED, "Failed": JobState.FAILED, "Stopped": JobState.STOPPED}
@@ -129,6 +140,7 @@ def change(job: Job, seen: Observation) -> Job:
     """The one door for state: a final job never changes, an equal observation changes nothing."""
     if job.state.is_final:
         return job
+    seen = seen.model_copy(update={"started_at": seen.started_at or job.started_at})
     state = _state_of(seen)
     billed = billed_seconds_of(seen) if state.is_final else None
     cost = storage = None
@@ -140,7 +152,7 @@ def change(job: Job, seen: Observation) -> Job:
             "state": state,
             "secondary_status": seen.secondary_status,
             "end_reason": _end_reason(job, state, seen),
-            "started_at": seen.started_at or job.started_at,
+            "started_at": seen.started_at,
             "ended_at": seen.ended_at,
             "billed_seconds": billed,
             "cost_usd": cost,
@@ -149,6 +161,35 @@ def change(job: Job, seen: Observation) -> Job:
             "model_uri": seen.model_uri if state is not JobState.FAILED else None,
             "failure_reason": seen.failure_reason,
         }
+    )
+
+
+def launched(plan: Plan, stage: Stage, attempt: int, now: datetime) -> Job:
+    """The first record of a stage's attempt."""
+    return Job(
+        job_name=job_name(plan.plan_id, plan.dataset.name, stage.number, attempt),
+        plan_id=plan.plan_id,
+        session_id=plan.session_id,
+        turn=plan.turn,
+        person=plan.person,
+        stage=stage.number,
+        attempt=attempt,
+        dataset=plan.dataset.name,
+        synthetic=plan.dataset.synthetic,
+        fingerprint=plan.dataset.fingerprint,
+        sandbox=plan.sandbox,
+        model=stage.model,
+        engine=stage.engine,
+        instance_type=stage.instance_type,
+        spot=stage.spot,
+        usd_per_hour=stage.usd_per_hour,
+        usd_per_hour_micro=parse_usd(stage.usd_per_hour),
+        storage_usd_per_hour=stage.storage_usd_per_hour,
+        max_runtime_seconds=stage.max_runtime_seconds,
+        ceiling_usd=stage.ceiling_usd,
+        estimate=stage.estimate,
+        work=stage.work,
+        created_at=now,
     )
 
 

@@ -56,12 +56,10 @@ def scan(line: str) -> tuple[tuple[str, float], ...]:
     return tuple((name, value) for name, value in values if math.isfinite(value))
 
 
-def downsample(points: Sequence[MetricPoint], limit: int = 2000) -> tuple[MetricPoint, ...]:
-    """At most `limit` points, evenly picked over the sequence; the first and last always stay."""
+def downsample(points: Sequence[MetricPoint], limit: int) -> tuple[MetricPoint, ...]:
+    """At most `limit` points (two or more), evenly picked over the sequence, both ends among them."""
     if len(points) <= limit:
         return tuple(points)
-    if limit < 2:
-        return tuple(points[-1:]) if limit == 1 else ()
     last = len(points) - 1
     return tuple(points[step * last // (limit - 1)] for step in range(limit))
 

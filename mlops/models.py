@@ -33,63 +33,37 @@ class Model(BaseModel):
         return self.engine is Engine.LORA
 
 
-NER = ("token-classification",)
+NER = "token-classification"
+
+
+def _lora(name: str, title: str, **sizes: int) -> Model:
+    engine = Engine.LORA
+    return Model(name=name, engine=engine, tasks=(NER,), title=f"{title} with LoRA", **sizes)
+
 
 # Sizes: training-and-prices facts (non-embedding parameters, layers, hidden width).
+_DISTILBERT = {"parameters": 42_500_000, "layers": 6, "hidden": 768, "gpu_memory_gib": 8}
+_BERT_BASE = {"parameters": 85_000_000, "layers": 12, "hidden": 768, "gpu_memory_gib": 10}
+_LARGE = {"parameters": 302_000_000, "layers": 24, "hidden": 1024, "gpu_memory_gib": 14}
+
 LADDER: tuple[Model, ...] = (
-    Model(name="crf", engine=Engine.CRF, tasks=NER, parameters=0, title="CRF baseline"),
-    Model(
-        name="distilbert-base-multilingual-cased",
-        engine=Engine.LORA,
-        tasks=NER,
-        parameters=42_500_000,
-        layers=6,
-        hidden=768,
-        gpu_memory_gib=8,
-        title="DistilBERT multilingual with LoRA",
-    ),
-    Model(
-        name="roberta-large",
-        engine=Engine.LORA,
-        tasks=NER,
-        parameters=302_000_000,
-        layers=24,
-        hidden=1024,
-        gpu_memory_gib=14,
-        title="RoBERTa large with LoRA",
-    ),
+    Model(name="crf", engine=Engine.CRF, tasks=(NER,), parameters=0, title="CRF baseline"),
+    _lora("distilbert-base-multilingual-cased", "DistilBERT multilingual", **_DISTILBERT),
+    _lora("roberta-large", "RoBERTa large", **_LARGE),
 )
 OTHERS: tuple[Model, ...] = (
-    Model(
-        name="distilbert-base-uncased",
-        engine=Engine.LORA,
-        tasks=NER,
-        parameters=42_500_000,
-        layers=6,
-        hidden=768,
-        gpu_memory_gib=8,
-        title="DistilBERT with LoRA",
-    ),
-    Model(
-        name="bert-base-cased",
-        engine=Engine.LORA,
-        tasks=NER,
-        parameters=85_000_000,
-        layers=12,
-        hidden=768,
-        gpu_memory_gib=10,
-        title="BERT base with LoRA",
-    ),
+    _lora("distilbert-base-uncased", "DistilBERT", **_DISTILBERT),
+    _lora("bert-base-cased", "BERT base", **_BERT_BASE),
 )
 
 
 def find(wanted: str) -> Model:
     """A model by the name a person gave; RequestError with the known names."""
     key = wanted.lower()
-    for model in (*LADDER, *OTHERS):
-        if key in (model.name, model.name.split("/")[-1]):
-            return model
-    known = [m.name for m in (*LADDER, *OTHERS)]
+    models = (*LADDER, *OTHERS)
+    if found := next((model for model in models if model.name == key), None):
+        return found
+    known = [model.name for model in models]
     raise RequestError(
         "unknown_model",
         f"I cannot train {wanted!r}. Models: {', '.join(known)}.",
@@ -98,6 +72,11 @@ def find(wanted: str) -> Model:
             for name in known[:3]
         ),
     )
+
+
+def all_models(task: str) -> tuple[Model, ...]:
+    """The ladder's and the others that a person may name."""
+    return tuple(m for m in (*LADDER, *OTHERS) if task in m.tasks)
 
 
 def ladder_for(task: str) -> tuple[Model, ...]:

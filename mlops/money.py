@@ -3,7 +3,8 @@
 Costs round up, what is left rounds down; decimal strings cross the wire, never floats.
 """
 
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_CEILING, Context, Decimal, InvalidOperation
+import re
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_CEILING, Context, Decimal
 
 from mlops.errors import RequestError
 
@@ -15,17 +16,16 @@ SECONDS_PER_HOUR = 3600
 # The default context would round to 28 digits before anything can be rounded up.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _LARGEST_EXPONENT = 12
+_PLAIN = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
 
 def parse_usd(text: str | Decimal | int) -> int:
     """Micro-USD of a decimal amount such as "10", "0.7364"; digits beyond micro round up.
 
-    Raises RequestError when the text is no finite number of a sensible size.
+    Raises RequestError when the text is no plain number ("1e3" may be a slip) of a sensible size.
     """
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise RequestError("bad_amount", f"{text!r} is not an amount of money.") from error
+    is_amount = not isinstance(text, str) or _PLAIN.fullmatch(text.strip())
+    amount = Decimal(text if is_amount else "NaN")
     if not amount.is_finite() or amount.adjusted() > _LARGEST_EXPONENT:
         raise RequestError("bad_amount", f"{text!r} is not an amount of money.")
     return int(amount.scaleb(6, _EXACT).to_integral_value(ROUND_CEILING))
@@ -50,14 +50,14 @@ def show_usd(micro: int) -> str:
     return f"{sign}${Decimal(size).scaleb(-6).quantize(digits, ROUND_CEILING):,f}"
 
 
-def cost_of_seconds(seconds: int, usd_per_hour_micro: int, instances: int = 1) -> int:
+def cost_of_seconds(seconds: int, usd_per_hour_micro: int) -> int:
     """Micro-USD for billed seconds at an hourly price, rounded up."""
-    return -(-seconds * usd_per_hour_micro * instances // SECONDS_PER_HOUR)
+    return -(-seconds * usd_per_hour_micro // SECONDS_PER_HOUR)
 
 
-def seconds_for(amount_micro: int, usd_per_hour_micro: int, instances: int = 1) -> int:
+def seconds_for(amount_micro: int, usd_per_hour_micro: int) -> int:
     """Whole seconds that an amount buys, rounded down; the price must be positive."""
-    return amount_micro * SECONDS_PER_HOUR // (usd_per_hour_micro * instances)
+    return amount_micro * SECONDS_PER_HOUR // usd_per_hour_micro
 
 
 def to_cents(micro: int) -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from html import escape
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +23,6 @@ THRESHOLDS = (100, 80)
 _MAX_TITLE_CHARACTERS = 100
 _MAX_TEXT_CHARACTERS = 1_500
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 class NoticeKind(StrEnum):
@@ -103,7 +103,7 @@ def of_budget(totals: Totals, share: int, now: datetime) -> Notice:
 
 def slack_message(notice: Notice) -> dict[str, Any]:
     """Plain-text blocks: no markup, mention or link of others is made of the words in them."""
-    title, text = _escaped(notice.title), _escaped(notice.text)
+    title, text = escape(notice.title, quote=False), escape(notice.text, quote=False)
     about = " · ".join(p for p in (notice.kind, notice.session_id, notice.plan_id) if p)
     return {
         "text": f"{title}\n{text}",
@@ -112,7 +112,7 @@ def slack_message(notice: Notice) -> dict[str, Any]:
         "blocks": [
             {"type": "header", "text": _plain(title[:150])},
             {"type": "section", "text": _plain(text[:3_000])},
-            {"type": "context", "elements": [_plain(_escaped(about)[:300])]},
+            {"type": "context", "elements": [_plain(escape(about, quote=False)[:300])]},
         ],
     }
 
@@ -171,10 +171,6 @@ def _line(text: str, limit: int) -> str:
 def _cut(text: str, limit: int) -> str:
     clean = _CONTROL.sub(" ", text.encode("utf-8", "replace").decode())
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
-
-
-def _escaped(text: str) -> str:
-    return "".join(_SLACK.get(character, character) for character in text)
 
 
 def _plain(text: str) -> dict[str, Any]:

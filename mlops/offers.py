@@ -24,16 +24,13 @@ class Offer(BaseModel):
     spot_quota: Quota
 
     def available(self, spot: bool) -> int | None:
-        return self._quota(spot).available
-
-    def limit(self, spot: bool) -> int | None:
-        return self._quota(spot).limit
+        return self.quota_of(spot).available
 
     def may_free_up(self, spot: bool) -> bool:
         """In use now, but there is a quota: waiting helps."""
-        return self.available(spot) == 0 and bool(self.limit(spot))
+        return self.available(spot) == 0 and bool(self.quota_of(spot).limit)
 
-    def _quota(self, spot: bool) -> Quota:
+    def quota_of(self, spot: bool) -> Quota:
         return self.spot_quota if spot else self.quota
 
     @property

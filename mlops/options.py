@@ -127,7 +127,7 @@ def expectation_of(
     """A score does not depend on where the model was trained: runs on any type count."""
     runs = [run for (name, _), found in sources.history.items() if name == model for run in found]
     data = sources.dataset
-    return expected(model, constraints.metric, epochs, data.name, data.fingerprint, runs)
+    return expected(model, constraints.scored_by, epochs, data.name, data.fingerprint, runs)
 
 
 def _blocked(model: Model, blocked: Sequence[Blocked]) -> list[Rejection]:

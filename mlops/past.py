@@ -7,8 +7,6 @@ from mlops.grid import History
 from mlops.job import Job, JobState
 from mlops.waits import Wait, key, seen
 
-_TEST = "test_"
-
 
 def history(jobs: Iterable[Job]) -> History:
     """Finished runs by (model, instance type), in the order of the jobs: newest first."""
@@ -28,6 +26,18 @@ def waits(jobs: Iterable[Job]) -> dict[str, Wait]:
     )
 
 
+def spot_shares(jobs: Iterable[Job]) -> dict[str, list[float]]:
+    """Billed share of the training time of finished spot jobs, by instance type."""
+    shares: dict[str, list[float]] = {}
+    for job in jobs:
+        if job.spot and job.billed_seconds and job.started_at and job.ended_at:
+            trained = (job.ended_at - job.started_at).total_seconds()
+            if trained > 0:
+                share = min(1.0, job.billed_seconds / trained)
+                shares.setdefault(job.instance_type, []).append(share)
+    return shares
+
+
 def estimate_error(jobs: Iterable[Job]) -> EstimateError:
     """Estimated (p50) against billed seconds of completed jobs."""
     return error_of(
@@ -44,10 +54,6 @@ def _run(job: Job) -> PastRun:
         work=job.work,
         billed_seconds=job.billed_seconds or 0,
         fingerprint=job.fingerprint,
-        scores={
-            name.removeprefix(_TEST): value
-            for name, value in job.metrics.items()
-            if name.startswith(_TEST)
-        },
+        scores=job.scores("test"),
         job_name=job.job_name,
     )

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops.candidates import Candidate, candidates, whole_grid
+from mlops.candidates import Candidate, candidates, runnable, whole_grid
 from mlops.constraints import Comparator, Constraints
 from mlops.crowded import no_room
-from mlops.errors import Alternative, RequestError
+from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.estimate import Estimate
 from mlops.expectations import Expectation, published
 from mlops.grid import History, Sources, TrainingData
@@ -20,10 +20,12 @@ from mlops.money import parse_usd, to_usd
 from mlops.offers import Market
 from mlops.options import Option, Rejection, alternatives, expectation_of, rejections
 from mlops.refusals import nothing_fits
-from mlops.stages import Elsewhere, Skipped, Stage, cheaper_elsewhere, share_out
+from mlops.stages import Elsewhere, Skipped, Stage, ceiling_of, cheaper_elsewhere, share_out
 from mlops.waits import in_words
 
 __all__ = ["Asker", "NextStep", "Plan", "Stage", "build"]
+
+_NO_ENGINE = "This back end cannot run its engine."
 
 
 class NextStep(BaseModel):
@@ -104,20 +106,12 @@ def build(
     _check_region(constraints, market)
     sources = Sources(dataset=dataset, market=market, now=asker.now, history=history or {})
     drawn = candidates(constraints, sources)
-    runnable = [c for c in drawn if c.model.engine in market.engines]
-    left_micro = _money_left(constraints, market)
-    stages, skipped = share_out(runnable, constraints, market, left_micro)
+    able, left_micro = runnable(drawn, market), _money_left(constraints, market)
+    stages, skipped = share_out(able, constraints, market, left_micro)
     if not stages:
-        if not any(c.points for c in runnable) and (
-            full := no_room(constraints, sources, left_micro)
-        ):
-            raise full
-        free = whole_grid(constraints, sources, named=False)
-        raise nothing_fits(runnable, free, constraints, market, left_micro)
-    stages = [_expecting(stage, constraints, sources) for stage in stages]
-    grid = whole_grid(constraints, sources)
-    models = [c.model for c in drawn]
-    elsewhere = [c for c in drawn if c.model.engine not in market.engines]
+        raise _refusal(able, constraints, sources, left_micro)
+    left_out = [*skipped, *(Skipped(c, _NO_ENGINE) for c in drawn if c not in able)]
+    grid, models = whole_grid(constraints, sources), [c.model for c in drawn]
     draft = Plan(
         plan_id="",
         session_id=asker.session_id,
@@ -126,13 +120,10 @@ def build(
         created_at=asker.now,
         constraints=constraints,
         dataset=dataset,
-        stages=tuple(stages),
-        next_steps=(
-            *(_next_step(s.candidate, s.why) for s in skipped),
-            *(_next_step(c, "This back end cannot run its engine.") for c in elsewhere),
-        ),
+        stages=tuple(_expecting(stage, constraints, sources) for stage in stages),
+        next_steps=tuple(_next_step(one) for one in left_out),
         reasons=tuple(c.reason for c in drawn),
-        ceiling_usd=to_usd(sum(s.ceiling_micro for s in stages) + market.tokens_micro),
+        ceiling_usd=ceiling_of(stages, market),
         tokens_usd=to_usd(market.tokens_micro),
         budget_usd=constraints.budget_usd,
         sandbox=market.sandbox,
@@ -146,6 +137,17 @@ def build(
     )
     digest = hashlib.sha256(draft.model_dump_json().encode()).hexdigest()
     return draft.model_copy(update={"plan_id": f"plan-{digest[:16]}"})
+
+
+def _refusal(
+    able: Sequence[Candidate], constraints: Constraints, sources: Sources, left_micro: int
+) -> RefusedError:
+    """Full quotas, when only they are in the way; else what would have to change."""
+    full = None if any(c.points for c in able) else no_room(constraints, sources, left_micro)
+    if full is not None:
+        return full
+    free = whole_grid(constraints, sources, named=False)
+    return nothing_fits(able, free, constraints, sources.market, left_micro)
 
 
 def _check_region(constraints: Constraints, market: Market) -> None:
@@ -191,8 +193,8 @@ def _binds(
     return "monthly_limit_usd"
 
 
-def _next_step(candidate: Candidate, why: str) -> NextStep:
-    best = candidate.best
+def _next_step(skipped: Skipped) -> NextStep:
+    candidate, best = skipped.candidate, skipped.candidate.best
     return NextStep(
         model=candidate.model.name,
         title=candidate.model.title,
@@ -200,5 +202,5 @@ def _next_step(candidate: Candidate, why: str) -> NextStep:
         instance_type=best.instance_type if best else None,
         estimate=best.estimate if best else None,
         ceiling_usd=to_usd(best.least_micro) if best else None,
-        why=why if best else candidate.reason,
+        why=skipped.why if best else candidate.reason,
     )

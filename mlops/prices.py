@@ -29,6 +29,11 @@ class Confidence(StrEnum):
     C = "C"
     NONE = "none"
 
+    @property
+    def is_verified(self) -> bool:
+        """Good enough to spend money on."""
+        return self in (Confidence.A, Confidence.B)
+
 
 class Price(BaseModel):
     """List price of one training instance; `as_of` is the date of the figure itself.
@@ -100,8 +105,8 @@ def read_price_list(
 
 def may_spend(price: Price, now: datetime, max_age_days: int) -> bool:
     """Only verified prices (A, B) that are young enough buy anything."""
-    dated = price.fetched_at.date() if price.fetched_at else price.as_of
-    if price.confidence not in (Confidence.A, Confidence.B) or dated is None:
+    dated = _dated(price)
+    if not price.confidence.is_verified or dated is None:
         return False
     return now.date() - dated <= timedelta(days=max_age_days)
 
@@ -152,9 +157,14 @@ def rates() -> tuple[dict[str, str], ...]:
 
 
 def _why_not(price: Price) -> str:
-    if price.confidence not in (Confidence.A, Confidence.B):
+    if not price.confidence.is_verified:
         return f"has only a derived price ({price.source})"
-    return f"has a price from {price.as_of}, which is too old"
+    return f"has a price from {_dated(price) or 'an unknown day'}, which is too old"
+
+
+def _dated(price: Price) -> date | None:
+    """The day from which its age counts."""
+    return price.fetched_at.date() if price.fetched_at else price.as_of
 
 
 def _training_instance(product: dict[str, Any]) -> str | None:

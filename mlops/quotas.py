@@ -26,6 +26,11 @@ class Quota(BaseModel):
         own = max(0, self.limit - self.in_use)
         return own if self.account_left is None else min(own, max(0, self.account_left))
 
+    @property
+    def is_account_full(self) -> bool:
+        """Its own limit leaves room, the account-wide one does not."""
+        return self.available == 0 and (self.limit or 0) > (self.in_use or 0)
+
 
 def quota_name(instance_type: str, spot: bool) -> str:
     """The name under which Service Quotas lists it (codes differ between sources, names do not)."""

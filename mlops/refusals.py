@@ -23,6 +23,8 @@ _KINDS: tuple[tuple[str, AlternativeKind], ...] = (
     ("epochs", "fewer_epochs"),
     ("max_minutes", "time"),
 )
+# One of each is offered before a second of any.
+_SORTS, _OTHER = ("raise_budget", "time"), "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +119,16 @@ def way(point: Point, constraints: Constraints, market: Market) -> Way:
 def best_ways(ways: Sequence[Way]) -> list[Way]:
     """The least raise of the budget, the least extra time, the best other way; then what is next."""
     ordered = sorted(ways, key=lambda way: way.order)
-    picked: list[Way] = []
-    for wanted in (_is_raise, _is_more_time, _is_other):
-        first = next((way for way in ordered if wanted(way) and way not in picked), None)
-        picked += [first] if first else []
+    firsts: dict[str, Way] = {}
+    for way in ordered:
+        firsts.setdefault(way.kind if way.kind in _SORTS else _OTHER, way)
+    picked = [firsts[sort] for sort in (*_SORTS, _OTHER) if sort in firsts]
     for way in ordered:
         known = {(w.point.model.name, *sorted(w.changes)) for w in picked}
         if (way.point.model.name, *sorted(way.changes)) not in known:
             picked.append(way)
     picked += [way for way in ordered if way not in picked]
     return picked[:COUNTER_OFFERS]
-
-
-def _is_raise(way: Way) -> bool:
-    return way.kind == "raise_budget"
-
-
-def _is_more_time(way: Way) -> bool:
-    return way.kind == "time"
-
-
-def _is_other(way: Way) -> bool:
-    return not _is_raise(way) and not _is_more_time(way)
 
 
 def alternative(way: Way, market: Market) -> Alternative:

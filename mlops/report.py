@@ -140,7 +140,7 @@ def labels(sandbox: bool, synthetic: bool) -> list[str]:
 
 
 def _best(plan: Plan, jobs: Sequence[Job]) -> Job | None:
-    metric = f"eval_{plan.constraints.metric or 'f1'}"
+    metric = f"eval_{plan.constraints.scored_by}"
     done = [job for job in jobs if job.state is JobState.COMPLETED]
     return max(done, key=lambda job: job.metrics.get(metric, -1.0), default=None)
 
@@ -157,18 +157,10 @@ def _stage_result(job: Job) -> StageResult:
         estimated_seconds=job.estimate.p50_seconds,
         cost_usd=job.cost_usd or "0.00",
         storage_usd=job.storage_usd or "0.00",
-        metrics=_split(job, "test_"),
-        validation=_split(job, "eval_"),
+        metrics=job.scores("test"),
+        validation=job.scores("eval"),
         failure_reason=job.failure_reason,
     )
-
-
-def _split(job: Job, prefix: str) -> dict[str, float]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in job.metrics.items()
-        if name.startswith(prefix)
-    }
 
 
 def _budget_verdict(plan: Plan, spent: int) -> Verdict:
@@ -201,7 +193,7 @@ def _target_verdict(plan: Plan, best: Job | None) -> tuple[Verdict, ...]:
     wanted = plan.constraints.target
     if wanted is None:
         return ()
-    metric = plan.constraints.metric or "f1"
+    metric = plan.constraints.scored_by
     comparator = plan.constraints.target_comparator or Comparator.GE
     score = best.metrics.get(f"test_{metric}") if best else None
     return (

@@ -3,7 +3,6 @@ the log, so that the plan can be computed again without asking AWS anything."""
 
 import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -62,7 +61,7 @@ def take(
     dataset: TrainingData,
     market: Market,
     asker: Asker,
-    history: Mapping[tuple[str, str], Sequence[PastRun]] | History,
+    history: History,
 ) -> Snapshot:
     return Snapshot(
         rules=rules_version(),

@@ -142,6 +142,11 @@ def share_out(
     return stages, skipped
 
 
+def ceiling_of(stages: Sequence[Stage], market: Market) -> str:
+    """The most that all of them can cost, model tokens included, in USD."""
+    return to_usd(sum(stage.ceiling_micro for stage in stages) + market.tokens_micro)
+
+
 def seconds_allowed(constraints: Constraints) -> int | None:
     minutes = constraints.max_minutes
     return None if minutes is None else int(minutes * 60)

@@ -43,7 +43,7 @@ class TokenRate(BaseModel):
 
     @property
     def is_confirmed(self) -> bool:
-        return self.confidence in (Confidence.A, Confidence.B)
+        return self.confidence.is_verified
 
     def bounded(self) -> "TokenRate":
         """Half as much again, as the upper bound of a rate that nobody confirmed. An assumption: the

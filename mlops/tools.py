@@ -162,7 +162,8 @@ class DescribeOutput(_Wire):
 
 class StopInput(_Wire):
     job_name: str = Field(default="", description="the job to stop")
-    plan_id: str = Field(default="", description="or the queued plan to take out of the queue")
+    plan_id: str = Field(default="", description="or the plan to end, also one that is queued")
+    queued_only: bool = Field(default=False, description="leave a plan that has started alone")
     person: str = "local"
 
 

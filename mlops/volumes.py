@@ -57,7 +57,7 @@ def with_volume(price: Price, volume: VolumePrice) -> Price:
 
 
 def _spendable(row: dict[str, str], now: datetime, max_age_days: int | None) -> bool:
-    if row["confidence"] not in (Confidence.A, Confidence.B):
+    if not Confidence(row["confidence"]).is_verified:
         return False
     age = now.date() - date.fromisoformat(row["as_of"])
     return max_age_days is None or age <= timedelta(days=max_age_days)

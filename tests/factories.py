@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.budget import ceiling
 from mlops.constraints import Constraints
 from mlops.grid import History, TrainingData
 from mlops.instances import find
-from mlops.job import Job, job_name
-from mlops.money import parse_usd, to_usd
+from mlops.job import Job, launched
+from mlops.money import parse_usd
 from mlops.offers import Market, Offer
 from mlops.plan import Asker, Plan, build
 from mlops.prices import Price, price_file
@@ -101,29 +100,5 @@ def a_plan(
 def a_job(plan: Plan | None = None, stage: int = 1, attempt: int = 1, **changes: Any) -> Job:
     """The record of a stage that was just launched."""
     plan = plan or a_plan()
-    wanted = plan.stages[stage - 1]
-    rate = parse_usd(wanted.usd_per_hour)
-    job = Job(
-        job_name=job_name(plan.plan_id, plan.dataset.name, stage, attempt),
-        plan_id=plan.plan_id,
-        session_id=plan.session_id,
-        turn=plan.turn,
-        person=plan.person,
-        stage=stage,
-        attempt=attempt,
-        dataset=plan.dataset.name,
-        synthetic=plan.dataset.synthetic,
-        sandbox=plan.sandbox,
-        model=wanted.model,
-        engine=wanted.engine,
-        instance_type=wanted.instance_type,
-        usd_per_hour=wanted.usd_per_hour,
-        usd_per_hour_micro=rate,
-        max_runtime_seconds=wanted.max_runtime_seconds,
-        ceiling_usd=to_usd(ceiling(wanted.max_runtime_seconds, wanted.running_micro)),
-        storage_usd_per_hour=wanted.storage_usd_per_hour,
-        estimate=wanted.estimate,
-        work=wanted.work,
-        created_at=plan.created_at,
-    )
+    job = launched(plan, plan.stages[stage - 1], attempt, plan.created_at)
     return job.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""The checker of the ledger: every scope that a person's jobs, plans and months lead to."""
+"""The checker of the ledger: every scope that a person's latest jobs, open plans and months lead to."""
 
 from datetime import datetime, timedelta
 

@@ -23,9 +23,9 @@ _CONFIG = Config(
     s3={"addressing_style": "path"},
     inject_host_prefix=False,
 )
-# Each attempt at a model call is paid for by itself, so none may go unseen.
 # A hung point operation must not outlast a turn's lease.
 _QUICK = _CONFIG.merge(Config(read_timeout=10))
+# Each attempt at a model call is paid for by itself, so none may go unseen.
 _ONCE = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 _ASKED_AGAIN_BY_CALLER = ("bedrock-runtime",)
 _MODEL_SERVICES = ("bedrock", "bedrock-runtime")

@@ -11,6 +11,7 @@ from mlops.grid import Sources
 from mlops.past import history, waits
 from mlops.plan import Asker, Plan
 
+# AWS has no room now; anything else that it refuses will not change by waiting.
 FULL = ("quota", "no_capacity")
 
 
@@ -27,7 +28,7 @@ def with_ways_out(aws: Aws, plan: Plan, error: RefusedError, now: datetime) -> R
     sources = Sources(dataset=plan.dataset, market=market, now=now, history=history(past))
     stage = plan.stages[0]
     offer = next((o for o in market.offers if o.instance.name == stage.instance_type), None)
-    can_wait = offer is None or offer.limit(stage.spot) != 0
+    can_wait = offer is None or offer.quota_of(stage.spot).limit != 0
     ways = refusal(
         plan.constraints, stage, plan.ceiling_usd, sources, can_wait, error.message
     ).alternatives

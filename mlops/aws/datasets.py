@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws, error_code, translate, translated
+from mlops.aws.items import query
 from mlops.aws.tables import DATASETS, LISTING
 from mlops.datasets import (
     Dataset,
@@ -75,14 +76,15 @@ class Datasets:
         RequestError with the first problems and their lines when the data is broken.
         """
         dataset = self.find(wanted, clock())
-        version = self._raw_version(dataset.name)
+        keys = self._raw_keys(dataset.name)
+        version = _version(keys)
         if dataset.status is DatasetStatus.PREPARED and self._version(dataset.name) == version:
             return dataset, True
         started = dataset.model_copy(
             update={"status": DatasetStatus.PREPARING, "updated_at": clock()}
         )
         self._put(started, version="")
-        files = self._download(dataset.name)
+        files = self._download(dataset.name, keys)
         metadata = read_metadata(files.pop(METADATA, b"{}"))
         prepared = prepare(dataset.name, files, metadata)
         uri = None
@@ -106,19 +108,14 @@ class Datasets:
         return preview(read_split("train.tsv", whole + b"\n").sentences, limit)
 
     def _rows(self) -> Iterator[Dataset]:
-        request: dict[str, Any] = {
-            "TableName": DATASETS,
-            "IndexName": LISTING,
-            "KeyConditionExpression": "listing = :d",
-            "ExpressionAttributeValues": {":d": "dataset"},
-        }
-        while True:
-            answer = self._db.query(**request)
-            for item in answer["Items"]:
-                yield Dataset.model_validate_json(item["body"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        items = query(
+            self._db,
+            TableName=DATASETS,
+            IndexName=LISTING,
+            KeyConditionExpression="listing = :d",
+            ExpressionAttributeValues={":d": "dataset"},
+        )
+        return (Dataset.model_validate_json(item["body"]) for item in items)
 
     def _row(self, name: str) -> Dataset | None:
         item = self._item(name)
@@ -180,22 +177,19 @@ class Datasets:
             for item in page.get("Contents", ()):
                 yield item["Key"], item
 
-    def _raw_version(self, name: str) -> str:
-        """Changes with any raw file: a digest of names and ETags."""
+    def _raw_keys(self, name: str) -> dict[str, dict[str, Any]]:
         with translated():
-            lines = [f"{key} {item['ETag']}" for key, item in self._keys(f"raw/{name}/")]
-        return sha256("\n".join(sorted(lines)).encode()).hexdigest()
+            return dict(self._keys(f"raw/{name}/"))
 
-    def _download(self, name: str) -> dict[str, bytes]:
+    def _download(self, name: str, keys: Mapping[str, dict[str, Any]]) -> dict[str, bytes]:
+        if sum(item["Size"] for item in keys.values()) > MAX_RAW_BYTES:
+            raise RequestError("dataset_too_large", f"{name} is larger than 200 MB.")
         with translated():
-            listed = list(self._keys(f"raw/{name}/"))
-            if sum(item["Size"] for _, item in listed) > MAX_RAW_BYTES:
-                raise RequestError("dataset_too_large", f"{name} is larger than 200 MB.")
             return {
                 PurePosixPath(key).name: self._s3.get_object(Bucket=self._bucket, Key=key)[
                     "Body"
                 ].read()
-                for key, _ in listed
+                for key in keys
             }
 
     def _upload_prepared(self, name: str, fingerprint: str, files: Mapping[str, bytes]) -> str:
@@ -204,6 +198,12 @@ class Datasets:
             for file, content in files.items():
                 self._s3.put_object(Bucket=self._bucket, Key=prefix + file, Body=content)
         return f"s3://{self._bucket}/{prefix}"
+
+
+def _version(keys: Mapping[str, dict[str, Any]]) -> str:
+    """Changes with any raw file: a digest of names and ETags."""
+    lines = [f"{key} {item['ETag']}" for key, item in keys.items()]
+    return sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def require_valid(dataset: Dataset) -> None:

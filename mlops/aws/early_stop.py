@@ -48,7 +48,7 @@ def _may_stop(aws: Aws, plan: Plan) -> bool:
 
 def _look(aws: Aws, plan: Plan, job: Job, now: datetime) -> tuple[StopVerdict, int]:
     """The verdict on the points so far, and how many there are."""
-    name = f"eval_{plan.constraints.metric or 'f1'}"
+    name = f"eval_{plan.constraints.scored_by}"
     points = curves(aws, job.job_name, (name,), job.created_at, now)[name]
     scores = [point.value for point in points]
     return out_of_reach(scores, plan.constraints.target or 0.0, job.work.epochs), len(scores)

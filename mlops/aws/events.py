@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
+from mlops.aws.items import UNMET, query
 from mlops.aws.notices import writes_of
 from mlops.aws.tables import EVENTS, SESSIONS
 from mlops.errors import FaultError
@@ -125,19 +126,14 @@ class EventLog:
         return [_read(item) for item in self._pages(f"{session}#tokens", after)]
 
     def _pages(self, key: str, after: int) -> Iterator[Item]:
-        request: dict[str, Any] = {
-            "TableName": EVENTS,
-            "KeyConditionExpression": "session_id = :s AND seq > :n",
-            "ExpressionAttributeValues": {":s": key, ":n": after},
-            "ConsistentRead": True,
-            "Limit": _PAGE,
-        }
-        while True:
-            answer = self._db.query(**request)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return query(
+            self._db,
+            TableName=EVENTS,
+            KeyConditionExpression="session_id = :s AND seq > :n",
+            ExpressionAttributeValues={":s": key, ":n": after},
+            ConsistentRead=True,
+            Limit=_PAGE,
+        )
 
 
 def _writes(event: Event, head: Head, once: str | None) -> list[dict[str, Any]]:
@@ -210,11 +206,11 @@ def _read(item: Item) -> Event:
 
 def _already_there(error: ClientError) -> bool:
     """The third write, the marker, is what failed."""
-    return cancellation_reasons(error)[2:3] == ["ConditionalCheckFailed"]
+    return cancellation_reasons(error)[2:3] == [UNMET]
 
 
 def _lost_race(error: ClientError) -> bool:
     """Somebody else advanced the head, or is about to; anything else is not mended by retrying."""
-    reasons = {"ConditionalCheckFailed", "TransactionConflict"}
+    reasons = {UNMET, "TransactionConflict"}
     conflict = error_code(error) == "TransactionConflictException"
     return conflict or bool(reasons.intersection(cancellation_reasons(error)))

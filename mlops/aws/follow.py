@@ -72,8 +72,7 @@ def report_once(aws: Aws, plan_id: str, clock: Clock) -> None:
     """Moves a plan on whose jobs have all ended, when a crash came between settling and reporting."""
     plans = Plans(aws)
     approval = plans.approval(plan_id)
-    jobs = Jobs(aws).of_plan(plan_id)
-    if approval and jobs and all(job.settled for job in jobs):
+    if approval is not None:
         _move_on(aws, plans.get(plan_id), approval, EventLog(aws, clock), clock)
 
 
@@ -111,7 +110,7 @@ def _carry_on(
     if move.stage is not None:
         try:
             _require_wanted(aws, plan, move.stage)
-            started = launch(aws, plan.plan_id, move.stage, clock(), owner=owner).job
+            started = launch(aws, plan, move.stage, clock(), owner=owner).job
         except OpsError as error:
             if error.code in PASSING:
                 raise
@@ -141,7 +140,7 @@ def _attempts(aws: Aws, plan: Plan, log: EventLog, clock: Clock, owner: str) -> 
         if recorded is None:
             stage, attempt = numbers_of(name)
             try:
-                job = launch(aws, plan.plan_id, stage, clock(), attempt, owner).job
+                job = launch(aws, plan, stage, clock(), attempt, owner).job
             except RefusedError as error:
                 _tell_refusal(log, plan, stage, error)
                 continue

@@ -1,16 +1,13 @@
 """Session ids in, where their logs end and what they are busy with out: one request for many sessions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from mlops.aws.clients import Aws, Item
+from mlops.aws.items import read_keys
 from mlops.aws.tables import SESSIONS
-
-# The most keys that one BatchGetItem takes.
-_BATCH = 100
 
 
 class SessionHead(BaseModel):
@@ -25,27 +22,9 @@ class SessionHead(BaseModel):
 
 def read_heads(aws: Aws, session_ids: Sequence[str]) -> dict[str, SessionHead]:
     """By session id; a session of which nothing is stored is left out."""
-    found: dict[str, SessionHead] = {}
-    for start in range(0, len(session_ids), _BATCH):
-        keys = [{"session_id": name} for name in session_ids[start : start + _BATCH]]
-        for item in _items(aws, keys):
-            found[item["session_id"]] = _read(item)
-    return found
-
-
-def _items(aws: Aws, keys: list[dict[str, str]]) -> Iterator[Item]:
-    """A part of the keys may come back unread: it is asked for again."""
-    request: Any = {
-        SESSIONS: {
-            "Keys": keys,
-            "ConsistentRead": True,
-            "ProjectionExpression": "session_id, seq, turn, lease_until",
-        }
-    }
-    while request:
-        answer = aws.dynamodb.batch_get_item(RequestItems=request)
-        yield from answer["Responses"].get(SESSIONS, ())
-        request = answer.get("UnprocessedKeys")
+    keys = [{"session_id": name} for name in session_ids]
+    found = read_keys(aws.dynamodb, SESSIONS, keys, "session_id, seq, turn, lease_until")
+    return {item["session_id"]: _read(item) for item in found}
 
 
 def _read(item: Item) -> SessionHead:

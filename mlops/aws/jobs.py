@@ -1,18 +1,22 @@
 """Job records in DynamoDB, and what SageMaker says of a job now."""
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from mlops.approvals import AGAIN
 from mlops.aws.clients import Aws, error_code, translate, translated
+from mlops.aws.items import query, transact, written
 from mlops.aws.tables import BY_PERSON, BY_PLAN, JOBS, OPEN
-from mlops.errors import NotYoursError, RequestError
+from mlops.errors import NotYoursError, RefusedError, RequestError
 from mlops.job import Job, Observation, change
 
 _PAGE = 100
 # As SageMaker allows them.
 _MAX_NAME_CHARS = 63
+_UNKNOWN_TO_AWS = ("ValidationException", "ResourceNotFound")
 
 
 class Jobs:
@@ -22,24 +26,29 @@ class Jobs:
         self._aws = aws
         self._db = aws.dynamodb
 
-    def add(self, job: Job) -> Job:
-        """Stores a new record; the record that is already there wins."""
-        item = self._item(job) | {"open": "yes"}
-        try:
-            self._db.put_item(
-                TableName=JOBS, Item=item, ConditionExpression="attribute_not_exists(job_name)"
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return self.get(job.job_name)
-        return job
+    def add(self, job: Job, *conditions: dict[str, Any]) -> Job:
+        """Stores a new record; the record that is already there wins.
+
+        RefusedError when one of the conditions does not hold: then nothing is recorded.
+        """
+        put = {
+            "TableName": JOBS,
+            "Item": self._item(job) | {"open": "yes"},
+            "ConditionExpression": "attribute_not_exists(job_name)",
+        }
+        if not transact(self._db, [{"Put": put}, *conditions], "record"):
+            return job
+        earlier = self.find(job.job_name)
+        if earlier is None:
+            message = f"The run of {job.plan_id} ended before {job.job_name} was recorded."
+            raise RefusedError("approval_used", message, (AGAIN,))
+        return earlier
 
     def find(self, job_name: str) -> Job | None:
         if not 0 < len(job_name) <= _MAX_NAME_CHARS:
             return None
-        answer = self._db.get_item(TableName=JOBS, Key={"job_name": job_name}, ConsistentRead=True)
-        return Job.model_validate_json(answer["Item"]["body"]) if "Item" in answer else None
+        body = self._body(job_name)
+        return None if body is None else Job.model_validate_json(body)
 
     def get(self, job_name: str) -> Job:
         """RequestError when there is no such job."""
@@ -58,24 +67,13 @@ class Jobs:
 
     def save(self, before: Job, after: Job) -> bool:
         """Writes a changed record unless somebody else changed it first (False)."""
-        if before == after:
+        if before == after or self._replace(before.model_dump_json(), after):
             return True
-        try:
-            self._db.update_item(
-                TableName=JOBS,
-                Key={"job_name": after.job_name},
-                UpdateExpression="SET body = :after",
-                ConditionExpression="body = :before",
-                ExpressionAttributeValues={
-                    ":before": before.model_dump_json(),
-                    ":after": after.model_dump_json(),
-                },
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
+        # An earlier version of ours has fewer fields: the same record in other words.
+        stored = self._body(after.job_name)
+        if stored is None or Job.model_validate_json(stored) != before:
             return False
-        return True
+        return self._replace(stored, after)
 
     def close(self, job_name: str) -> None:
         """Its plan has moved on: the watchdog may forget it."""
@@ -92,23 +90,12 @@ class Jobs:
 
     def of_plan(self, plan_id: str) -> list[Job]:
         """In order of stage."""
-        found = self._query(BY_PLAN, "plan_id", plan_id, _PAGE, newest_first=False)
+        found = self._query(BY_PLAN, "plan_id", plan_id, None, newest_first=False)
         return sorted(found, key=lambda job: (job.stage, job.attempt))
 
     def open(self) -> list[Job]:
         """Every job that still needs following, oldest first."""
         return self._query(OPEN, "open", "yes", None, newest_first=False)
-
-    def spot_shares(self, person: str) -> dict[str, list[float]]:
-        """Billed share of the training time of finished spot jobs, by instance type."""
-        shares: dict[str, list[float]] = {}
-        for job in self.of_person(person):
-            if job.spot and job.billed_seconds and job.started_at and job.ended_at:
-                trained = (job.ended_at - job.started_at).total_seconds()
-                if trained > 0:
-                    share = min(1.0, job.billed_seconds / trained)
-                    shares.setdefault(job.instance_type, []).append(share)
-        return shares
 
     def refresh(self, job: Job) -> Job:
         """The record brought up to what SageMaker says now, and stored."""
@@ -122,13 +109,18 @@ class Jobs:
 
     def observe(self, job_name: str) -> Observation | None:
         """None when SageMaker knows no such job."""
+        described = self.describe(job_name)
+        return None if described is None else observation(described)
+
+    def describe(self, job_name: str) -> dict[str, Any] | None:
+        """SageMaker's own answer; None when it knows no such job, and only then: what has no job
+        may be undone."""
         try:
-            answer = self._aws.client("sagemaker").describe_training_job(TrainingJobName=job_name)
+            return self._aws.client("sagemaker").describe_training_job(TrainingJobName=job_name)
         except ClientError as error:
-            if "not found" in str(error).lower():
+            if error_code(error) in _UNKNOWN_TO_AWS and "not found" in str(error).lower():
                 return None
             raise translate(error) from error
-        return _read(answer)
 
     def stop(self, job: Job) -> Job:
         """Asks SageMaker to stop; a job that has already ended stays as it is."""
@@ -154,13 +146,22 @@ class Jobs:
             "ScanIndexForward": not newest_first,
             **({"Limit": limit} if limit else {}),
         }
-        found: list[Job] = []
-        while True:
-            answer = self._db.query(**request)
-            found += [Job.model_validate_json(item["body"]) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer or (limit and len(found) >= limit):
-                return found
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        items = islice(query(self._db, **request), limit)
+        return [Job.model_validate_json(item["body"]) for item in items]
+
+    def _body(self, job_name: str) -> str | None:
+        answer = self._db.get_item(TableName=JOBS, Key={"job_name": job_name}, ConsistentRead=True)
+        return answer.get("Item", {}).get("body")
+
+    def _replace(self, body: str, after: Job) -> bool:
+        return written(
+            self._db.update_item,
+            TableName=JOBS,
+            Key={"job_name": after.job_name},
+            UpdateExpression="SET body = :after",
+            ConditionExpression="body = :before",
+            ExpressionAttributeValues={":before": body, ":after": after.model_dump_json()},
+        )
 
     def _item(self, job: Job) -> dict[str, Any]:
         return {
@@ -184,14 +185,15 @@ def if_settled(job_name: str) -> dict[str, Any]:
     }
 
 
-def _read(answer: dict[str, Any]) -> Observation:
+def observation(answer: dict[str, Any]) -> Observation:
+    """DescribeTrainingJob's answer in our terms; a job that says no end has ended at its last change."""
     artifacts = answer.get("ModelArtifacts", {})
     return Observation(
         status=answer["TrainingJobStatus"],
         secondary_status=answer["SecondaryStatus"],
         billed_seconds=answer.get("BillableTimeInSeconds"),
         started_at=_utc(answer.get("TrainingStartTime")),
-        ended_at=_utc(answer.get("TrainingEndTime")),
+        ended_at=_utc(answer.get("TrainingEndTime") or _last_change(answer)),
         metrics={
             metric["MetricName"]: float(metric["Value"])
             for metric in answer.get("FinalMetricDataList", [])
@@ -199,6 +201,12 @@ def _read(answer: dict[str, Any]) -> Observation:
         model_uri=artifacts.get("S3ModelArtifacts"),
         failure_reason=answer.get("FailureReason"),
     )
+
+
+def _last_change(answer: dict[str, Any]) -> datetime | None:
+    """Of a job that has ended."""
+    ended = answer["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+    return answer.get("LastModifiedTime") if ended else None
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -8,28 +8,34 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.approvals import Approval, require
+from mlops.approvals import AGAIN, Approval, require
 from mlops.aws.clients import Aws, error_code, is_uncertain, translate
 from mlops.aws.jobs import Jobs
-from mlops.aws.ledger import Ledger
+from mlops.aws.ledger import Ledger, if_reserved
+from mlops.aws.orphans import stop_orphan
 from mlops.aws.plans import Plans
 from mlops.aws.renewal import require_price
-from mlops.aws.reservations import cut_back, extend, release, reserve, scopes, was_cut_back
+from mlops.aws.reservations import (
+    LOOK_AGAIN,
+    cut_back,
+    extend,
+    release,
+    reserve,
+    was_cut_back,
+)
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
-from mlops.job import Job, JobState, job_name
+from mlops.job import PLAN_TAG, Job, JobState, job_name, launched
+from mlops.ledger import plan_scope
 from mlops.metrics import definitions
-from mlops.money import parse_usd
 from mlops.plan import Plan, Stage
 from mlops.volumes import VOLUME_GIB
 
 UNCERTAIN = "launch_uncertain"
 # The same launch may be tried again: nothing was decided.
 PASSING = (UNCERTAIN, "throttled")
-PLAN_TAG = "llmops:plan"
 # How often and how long one launch waits for another one of the same plan.
 _LOOKS, _LOOK_SECONDS = 30, 0.1
 _pause = time.sleep
-_NEW_PLAN = Alternative(kind="retry", message="Ask again for a new plan")
 
 
 class Launched(NamedTuple):
@@ -41,7 +47,7 @@ class Launched(NamedTuple):
 
 def launch(
     aws: Aws,
-    plan_id: str,
+    plan: Plan,
     stage_number: int,
     now: datetime,
     attempt: int = 1,
@@ -52,7 +58,6 @@ def launch(
     Raises RefusedError when it is not approved, over budget, or over quota: then nothing runs and
     nothing stays reserved. FaultError "launch_uncertain" when AWS gave no answer.
     """
-    plan = Plans(aws).get(plan_id)
     stage = _stage(plan, stage_number)
     if owner is not None:
         return _launch(aws, plan, stage, now, attempt)
@@ -62,7 +67,7 @@ def launch(
     try:
         return _launch(aws, plan, stage, now, attempt)
     finally:
-        Plans(aws).unclaim(plan_id, mine)
+        Plans(aws).unclaim(plan.plan_id, mine)
 
 
 def take_move(
@@ -76,31 +81,37 @@ def take_move(
         earlier = Jobs(aws).find(name)
         if earlier is not None:
             return Launched(earlier, again=True)
-        require(Plans(aws).approval(plan.plan_id), plan.plan_id, plan.ceiling_micro)
         if Plans(aws).claim(plan.plan_id, mine, now):
             return mine
+        require(Plans(aws).approval(plan.plan_id), plan.plan_id, plan.ceiling_micro)
         _pause(_LOOK_SECONDS)
-    wait = Alternative(kind="wait", message="Look at your jobs again in two minutes")
-    raise RefusedError("plan_busy", "Somebody else is launching this plan right now.", (wait,))
+    message = "Somebody else is launching this plan right now."
+    raise RefusedError("plan_busy", message, (LOOK_AGAIN,))
 
 
 def _launch(aws: Aws, plan: Plan, stage: Stage, now: datetime, attempt: int) -> Launched:
     """Only one process does this at a time for a plan, and none longer than its claim holds."""
-    jobs, plan_id = Jobs(aws), plan.plan_id
-    name = job_name(plan_id, plan.dataset.name, stage.number, attempt)
+    jobs, plans = Jobs(aws), Plans(aws)
+    name = job_name(plan.plan_id, plan.dataset.name, stage.number, attempt)
     earlier = jobs.find(name)
     if earlier is not None:
         return Launched(earlier, again=True)
-    approval = require(Plans(aws).approval(plan_id), plan_id, plan.ceiling_micro)
+    approval = require(plans.approval(plan.plan_id), plan.plan_id, plan.ceiling_micro)
     _require_missed(aws, plan, stage, attempt)
     require_price(aws, plan, stage, name, now)
     if attempt > 1:
         stage = extend(aws, plan, approval, stage, name, now)
     elif stage.number == 1:
         approval = reserve(aws, plan, approval, now)
-    _require_reserved(aws, plan, approval, stage)
+    _require_reserved(aws, plan, stage)
     again = _create(aws, plan, approval, stage, name, now, extended=attempt > 1)
-    return Launched(jobs.add(_record(plan, stage, name, now, attempt)), again)
+    still_reserved = if_reserved(plan_scope(plan.plan_id), stage.ceiling_micro)
+    try:
+        return Launched(jobs.add(launched(plan, stage, attempt, now), still_reserved), again)
+    except RefusedError:
+        # It slept over its claim and was undone meanwhile: no money is kept for this job.
+        stop_orphan(aws, name, now)
+        raise
 
 
 def _stage(plan: Plan, number: int) -> Stage:
@@ -119,19 +130,19 @@ def _require_missed(aws: Aws, plan: Plan, stage: Stage, attempt: int) -> None:
             continue
         if earlier is not None and earlier.state is JobState.COMPLETED:
             message = f"{name} is completed; only what failed or was stopped is tried again."
-            raise RefusedError("not_failed", message, (_NEW_PLAN,))
+            raise RefusedError("not_failed", message, (AGAIN,))
         if earlier is None or not earlier.settled:
             wait = Alternative(kind="wait", message="Wait until it has ended and is settled")
             message = f"Attempt {number} of stage {stage.number} has not ended."
             raise RefusedError("still_running", message, (wait,))
 
 
-def _require_reserved(aws: Aws, plan: Plan, approval: Approval, stage: Stage) -> None:
+def _require_reserved(aws: Aws, plan: Plan, stage: Stage) -> None:
     """A reservation is made once and given back once: after that nothing more may start."""
-    totals = Ledger(aws).totals(scopes(plan, approval)[0])
+    totals = Ledger(aws).totals(plan_scope(plan.plan_id))
     if totals is None or totals.reserved_micro < stage.ceiling_micro:
         message = "The reservation of this plan was given back; ask for a new plan."
-        raise RefusedError("approval_used", message, (_NEW_PLAN,))
+        raise RefusedError("approval_used", message, (AGAIN,))
 
 
 def _create(
@@ -154,7 +165,7 @@ def _create(
             raise FaultError(
                 UNCERTAIN,
                 f"AWS did not say whether {stage.instance_type} was started; that is looked into.",
-                (Alternative(kind="wait", message="Look at your jobs again in two minutes"),),
+                (LOOK_AGAIN,),
             ) from error
         assert isinstance(error, ClientError)
         if error_code(error) == "ResourceInUse" or Jobs(aws).observe(name) is not None:
@@ -226,31 +237,3 @@ def _channel(name: str, uri: str) -> dict[str, Any]:
         "S3DataDistributionType": "FullyReplicated",
     }
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
-
-
-def _record(plan: Plan, stage: Stage, name: str, now: datetime, attempt: int) -> Job:
-    return Job(
-        job_name=name,
-        plan_id=plan.plan_id,
-        session_id=plan.session_id,
-        turn=plan.turn,
-        person=plan.person,
-        stage=stage.number,
-        attempt=attempt,
-        dataset=plan.dataset.name,
-        synthetic=plan.dataset.synthetic,
-        fingerprint=plan.dataset.fingerprint,
-        sandbox=plan.sandbox,
-        model=stage.model,
-        engine=stage.engine,
-        instance_type=stage.instance_type,
-        spot=stage.spot,
-        usd_per_hour=stage.usd_per_hour,
-        usd_per_hour_micro=parse_usd(stage.usd_per_hour),
-        storage_usd_per_hour=stage.storage_usd_per_hour,
-        max_runtime_seconds=stage.max_runtime_seconds,
-        ceiling_usd=stage.ceiling_usd,
-        estimate=stage.estimate,
-        work=stage.work,
-        created_at=now,
-    )

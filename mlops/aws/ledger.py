@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
+from mlops.aws.clients import Aws, Item
+from mlops.aws.items import UNMET, query, transact, written
 from mlops.aws.tables import LEDGER
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError
 from mlops.ledger import Entry, EntryKind, Totals
@@ -17,7 +16,6 @@ from mlops.money import show_usd, to_usd
 RESERVATION_CHANGED = "reservation_changed"
 _TOTAL = "TOTAL"
 _ATTEMPTS = 30
-_FAILED = "ConditionalCheckFailed"
 _LIMITS = {"person": "monthly limit", "team": "team's monthly limit"}
 _WAIT = (Alternative(kind="wait", message="Wait until running jobs are settled"),)
 _RETRY = Alternative(kind="retry", message="Try again in a moment")
@@ -40,16 +38,13 @@ class Ledger:
             "reserved": 0,
             "left": limit_micro,
         }
-        try:
-            self._db.put_item(
-                TableName=LEDGER,
-                Item=item,
-                ConditionExpression="attribute_not_exists(#s)",
-                ExpressionAttributeNames={"#s": "scope"},
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
+        written(
+            self._db.put_item,
+            TableName=LEDGER,
+            Item=item,
+            ConditionExpression="attribute_not_exists(#s)",
+            ExpressionAttributeNames={"#s": "scope"},
+        )
 
     def set_limit(self, scope: str, limit_micro: int) -> Totals:
         """Changes a limit; RefusedError when more is already spent and reserved."""
@@ -72,25 +67,20 @@ class Ledger:
     def _try_limit(self, before: Totals, limit_micro: int) -> bool:
         """False when somebody booked meanwhile."""
         delta = limit_micro - before.limit_micro
-        try:
-            self._db.update_item(
-                TableName=LEDGER,
-                Key={"scope": before.scope, "entry": _TOTAL},
-                UpdateExpression="SET #l = :l, #left = #left + :d",
-                ConditionExpression="#l = :before AND #left >= :need",
-                ExpressionAttributeNames={"#l": "limit", "#left": "left"},
-                ExpressionAttributeValues={
-                    ":l": limit_micro,
-                    ":d": delta,
-                    ":before": before.limit_micro,
-                    ":need": -delta,
-                },
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return False
-        return True
+        return written(
+            self._db.update_item,
+            TableName=LEDGER,
+            Key={"scope": before.scope, "entry": _TOTAL},
+            UpdateExpression="SET #l = :l, #left = #left + :d",
+            ConditionExpression="#l = :before AND #left >= :need",
+            ExpressionAttributeNames={"#l": "limit", "#left": "left"},
+            ExpressionAttributeValues={
+                ":l": limit_micro,
+                ":d": delta,
+                ":before": before.limit_micro,
+                ":need": -delta,
+            },
+        )
 
     def totals(self, scope: str) -> Totals | None:
         """None when nothing was ever booked or limited there."""
@@ -127,14 +117,9 @@ class Ledger:
             request["KeyConditionExpression"] += " AND begins_with(#e, :e)"
             request["ExpressionAttributeNames"]["#e"] = "entry"
             request["ExpressionAttributeValues"][":e"] = beginning
-        found: list[Entry] = []
-        while True:
-            answer = self._db.query(**request)
-            # A filter expression may not name a key.
-            found += [_read(item) for item in answer["Items"] if item["entry"] != _TOTAL]
-            if "LastEvaluatedKey" not in answer:
-                return sorted(found, key=lambda e: e.at)
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        # A filter expression may not name a key.
+        items = (item for item in query(self._db, **request) if item["entry"] != _TOTAL)
+        return sorted(map(_read, items), key=lambda e: e.at)
 
     def find(self, scope: str, kind: EntryKind, key: str) -> Entry | None:
         """One booking, or None when it was never made."""
@@ -156,22 +141,10 @@ class Ledger:
         ]
         writes = [*map(_put, entries), *map(_move, moved), *also]
         first, last = len(entries), len(entries) + len(moved)
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._db.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                reasons = cancellation_reasons(error)
-                if _FAILED in (*reasons[:first], *reasons[last:]):
-                    return False
-                for together, code in zip(moved, reasons[first:last], strict=False):
-                    if code == _FAILED:
-                        raise self._refusal(together[0]) from error
-                if "TransactionConflict" not in reasons:
-                    raise translate(error) from error
-                self._pause(random.uniform(0, 0.01 * (attempt + 1)))
-                continue
-            return True
-        raise FaultError("ledger_busy", "The ledger is too busy; try again.", (_RETRY,))
+        reasons = transact(self._db, writes, "ledger", self._pause)
+        if not reasons or UNMET in (*reasons[:first], *reasons[last:]):
+            return not reasons
+        raise self._refusal(moved[reasons.index(UNMET) - first][0])
 
     def _refusal(self, entry: Entry) -> OpsError:
         if entry.kind is EntryKind.RELEASE:
@@ -194,6 +167,19 @@ class Ledger:
                 *_WAIT,
             ),
         )
+
+
+def if_reserved(scope: str, micro: int) -> dict[str, Any]:
+    """For a transaction: it fails when less than this is reserved there."""
+    return {
+        "ConditionCheck": {
+            "TableName": LEDGER,
+            "Key": {"scope": scope, "entry": _TOTAL},
+            "ConditionExpression": "#reserved >= :micro",
+            "ExpressionAttributeNames": {"#reserved": "reserved"},
+            "ExpressionAttributeValues": {":micro": micro},
+        }
+    }
 
 
 def _limit_of(micro: int) -> Alternative:

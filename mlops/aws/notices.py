@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
-from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
+from mlops.aws.clients import Aws, Item
+from mlops.aws.items import query, transact, written
 from mlops.aws.tables import NOTICES
 from mlops.notices import Notice
 from mlops.settings import Settings
@@ -78,14 +78,8 @@ class Notices:
                 "ConditionExpression": "attribute_not_exists(notice_id)",
             }
         }
-        try:
-            writes = [marker, *writes_of(notice, self._settings)]
-            self._db.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            if cancellation_reasons(error)[:1] == ["ConditionalCheckFailed"]:
-                return False
-            raise translate(error) from error
-        return True
+        writes = [marker, *writes_of(notice, self._settings)]
+        return not transact(self._db, writes, "inbox")
 
     def latest(self, inboxes: Sequence[str], limit: int = 50) -> list[Stored]:
         """Of these inboxes, newest first."""
@@ -104,20 +98,16 @@ class Notices:
 
     def due(self, channel: str, now: datetime) -> Iterator[Pending]:
         """What the channel should try now, oldest first."""
-        request: dict[str, Any] = {
-            "TableName": NOTICES,
-            "KeyConditionExpression": "#o = :o",
-            "FilterExpression": "due_at <= :now",
-            "ExpressionAttributeNames": {"#o": "owner"},
-            "ExpressionAttributeValues": {":o": _outbox(channel), ":now": now.isoformat()},
-            "ConsistentRead": True,
-        }
-        while True:
-            answer = self._db.query(**request)
-            yield from (_pending(channel, item) for item in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        items = query(
+            self._db,
+            TableName=NOTICES,
+            KeyConditionExpression="#o = :o",
+            FilterExpression="due_at <= :now",
+            ExpressionAttributeNames={"#o": "owner"},
+            ExpressionAttributeValues={":o": _outbox(channel), ":now": now.isoformat()},
+            ConsistentRead=True,
+        )
+        return (_pending(channel, item) for item in items)
 
     def claim(self, row: Pending, now: datetime) -> bool:
         """Only one process delivers a row at a time."""
@@ -171,20 +161,15 @@ class Notices:
         values: dict[str, Any],
         names: dict[str, str] | None = None,
     ) -> bool:
-        try:
-            self._db.update_item(
-                TableName=NOTICES,
-                Key=key,
-                UpdateExpression=change,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                **({"ExpressionAttributeNames": names} if names else {}),
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return False
-        return True
+        return written(
+            self._db.update_item,
+            TableName=NOTICES,
+            Key=key,
+            UpdateExpression=change,
+            ConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            **({"ExpressionAttributeNames": names} if names else {}),
+        )
 
 
 def _outbox(channel: str) -> str:

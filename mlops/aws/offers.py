@@ -65,7 +65,8 @@ class Offers:
             return {}
 
     def _in_use(self) -> Counter[tuple[str, bool]]:
-        """Instances by (type, spot). A job's summary has no instance type: each is described."""
+        """Instances by (type, spot). A job's summary has no instance type: each is described. A job
+        of somebody else may have several types, or none."""
         sagemaker = self._aws.client("sagemaker")
         with translated():
             names = list(self._running())
@@ -75,9 +76,10 @@ class Offers:
                 )
         used: Counter[tuple[str, bool]] = Counter()
         for job in described:
-            config = job["ResourceConfig"]
+            config = job.get("ResourceConfig", {})
             spot = bool(job.get("EnableManagedSpotTraining"))
-            used[config["InstanceType"], spot] += config["InstanceCount"]
+            for group in config.get("InstanceGroups") or (config,):
+                used[group.get("InstanceType", ""), spot] += group.get("InstanceCount", 0)
         return used
 
     def _running(self) -> Iterator[str]:

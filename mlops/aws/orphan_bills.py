@@ -3,28 +3,30 @@
 It goes to the person whose plan the job's tag names, and their team; without one, to nobody's month.
 """
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.approvals import Approval
 from mlops.aws.clients import Aws
-from mlops.aws.jobs import Jobs
-from mlops.aws.launch import PLAN_TAG
+from mlops.aws.items import query
+from mlops.aws.jobs import Jobs, observation
 from mlops.aws.ledger import Ledger
 from mlops.aws.limits import Limits
 from mlops.aws.plans import Plans
 from mlops.aws.prices import shared_prices
 from mlops.aws.tables import LEDGER
-from mlops.errors import RequestError
-from mlops.job import billed_seconds_of
+from mlops.errors import OpsError, RequestError
+from mlops.job import PLAN_TAG, billed_seconds_of
 from mlops.ledger import Entry, EntryKind, unattributed_scope
 from mlops.money import cost_of_seconds, to_usd
 from mlops.plan import Plan
 
 # The partition of stopped orphans whose bill is not booked yet.
 _OPEN = "open#orphans"
+_log = logging.getLogger(__name__)
 
 
 def remember(aws: Aws, job_name: str, now: datetime) -> None:
@@ -35,7 +37,8 @@ def remember(aws: Aws, job_name: str, now: datetime) -> None:
 
 def book_orphans(aws: Aws, now: datetime) -> tuple[tuple[str, str], ...]:
     """(job, USD) of the bills that were booked now; those without a known price stay open."""
-    answer = aws.dynamodb.query(
+    open_bills = query(
+        aws.dynamodb,
         TableName=LEDGER,
         KeyConditionExpression="#s = :open",
         ExpressionAttributeNames={"#s": "scope"},
@@ -43,31 +46,39 @@ def book_orphans(aws: Aws, now: datetime) -> tuple[tuple[str, str], ...]:
         ConsistentRead=True,
     )
     booked: list[tuple[str, str]] = []
-    for item in answer["Items"]:
-        cost = _cost(aws, item["entry"], now)
-        if cost is None:
+    for item in open_bills:
+        name, stopped_at = item["entry"], datetime.fromisoformat(item["at"])
+        try:
+            cost = _settle(aws, name, stopped_at, now)
+        except (OpsError, ClientError, BotoCoreError):
+            _log.exception("could not book the orphan %s", name)
             continue
-        if _book(aws, item["entry"], cost, datetime.fromisoformat(item["at"]), now):
-            booked.append((item["entry"], to_usd(cost)))
+        if cost is not None:
+            booked.append((name, to_usd(cost)))
     return tuple(booked)
 
 
-def _cost(aws: Aws, job_name: str, now: datetime) -> int | None:
+def _settle(aws: Aws, job_name: str, stopped_at: datetime, now: datetime) -> int | None:
+    """Micro-USD that were booked now."""
+    described = Jobs(aws).describe(job_name)
+    cost = 0 if described is None else _cost(aws, described, now)
+    if cost is None:
+        return None
+    scopes = _scopes(aws, None if described is None else _plan_of(aws, described), stopped_at)
+    return cost if _book(aws, job_name, cost, scopes, now) else None
+
+
+def _cost(aws: Aws, described: dict[str, Any], now: datetime) -> int | None:
     """Micro-USD with the volume, None while it runs or where no price is known."""
-    seen = Jobs(aws).observe(job_name)
-    if seen is None:
-        return 0
-    billed = billed_seconds_of(seen)
-    if billed is None:
+    billed = billed_seconds_of(observation(described))
+    config = described.get("ResourceConfig", {})
+    price = shared_prices(aws, aws.settings.region).all(now).get(config.get("InstanceType"))
+    if billed is None or price is None:
         return None
-    config = _described(aws, job_name)["ResourceConfig"]
-    price = shared_prices(aws, aws.settings.region).all(now).get(config["InstanceType"])
-    if price is None:
-        return None
-    return cost_of_seconds(billed, price.running_micro, config.get("InstanceCount", 1))
+    return cost_of_seconds(billed * config["InstanceCount"], price.running_micro)
 
 
-def _book(aws: Aws, job_name: str, cost: int, stopped_at: datetime, now: datetime) -> bool:
+def _book(aws: Aws, job_name: str, cost: int, scopes: Sequence[str], now: datetime) -> bool:
     """A bill is a fact: it is booked whatever is left. False when it was booked before."""
     entries = [
         Entry(
@@ -79,7 +90,7 @@ def _book(aws: Aws, job_name: str, cost: int, stopped_at: datetime, now: datetim
             reserved_micro=0,
             note="a job without a record, stopped by the watchdog",
         )
-        for scope in _scopes(aws, job_name, stopped_at)
+        for scope in scopes
     ]
     done = {"TableName": LEDGER, "Key": {"scope": _OPEN, "entry": job_name}}
     if Ledger(aws).book(entries, [{"Delete": done}]):
@@ -88,30 +99,24 @@ def _book(aws: Aws, job_name: str, cost: int, stopped_at: datetime, now: datetim
     return False
 
 
-def _scopes(aws: Aws, job_name: str, at: datetime) -> tuple[str, ...]:
-    limits, found = Limits(aws), _plan_of(aws, job_name)
-    if found is None:
+def _scopes(aws: Aws, plan: Plan | None, at: datetime) -> tuple[str, ...]:
+    if plan is None:
         nobody = unattributed_scope(at)
         Ledger(aws).open_scope(nobody, 0)
         return (nobody,)
-    plan, approval = found
+    limits, approval = Limits(aws), Plans(aws).approval(plan.plan_id)
     person = limits.open_person(plan.person, at)
     if approval is None or approval.team is None:
         return (person,)
     return person, limits.open_team(approval.team, at)
 
 
-def _plan_of(aws: Aws, job_name: str) -> tuple[Plan, Approval | None] | None:
-    """The plan that its tag names, when that is one of ours."""
+def _plan_of(aws: Aws, described: dict[str, Any]) -> Plan | None:
+    """The plan that its tag names, when that is one of ours. A fault is none: it says nothing of
+    whose the bill is."""
+    tags = aws.client("sagemaker").list_tags(ResourceArn=described["TrainingJobArn"])["Tags"]
+    plan_id = next((tag["Value"] for tag in tags if tag["Key"] == PLAN_TAG), "")
     try:
-        arn = _described(aws, job_name)["TrainingJobArn"]
-        tags = aws.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
-        plan_id = next(tag["Value"] for tag in tags if tag["Key"] == PLAN_TAG)
-        plan = Plans(aws).get(plan_id)
-    except (ClientError, RequestError, KeyError, StopIteration):
+        return Plans(aws).get(plan_id)
+    except RequestError:
         return None
-    return plan, Plans(aws).approval(plan.plan_id)
-
-
-def _described(aws: Aws, job_name: str) -> dict[str, Any]:
-    return aws.client("sagemaker").describe_training_job(TrainingJobName=job_name)

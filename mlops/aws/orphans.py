@@ -24,25 +24,23 @@ _log = logging.getLogger(__name__)
 def stop_orphans(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
     """The names of the jobs that were stopped; each is reported once in the operations log."""
     stopped: list[str] = []
-    open_plans: set[str] | None = None
-    jobs = Jobs(aws)
-    for name, created_at in _running_ours(aws):
-        if clock() - created_at < _SETTLED_AFTER or jobs.find(name) is not None:
-            continue
-        if open_plans is None:
-            open_plans = {approval.plan_id[-12:] for approval in Plans(aws).open_approvals()}
-        matched = _OURS.fullmatch(name)
-        if matched and matched["plan"] in open_plans:
-            continue
-        try:
-            aws.client("sagemaker").stop_training_job(TrainingJobName=name)
-        except (ClientError, BotoCoreError):
-            _log.exception("could not stop the orphan %s", name)
-            continue
-        remember(aws, name, clock())
-        _report(aws, clock, name, created_at)
-        stopped.append(name)
+    for name, created_at in _strangers(aws, clock()):
+        if stop_orphan(aws, name, clock()):
+            _report(aws, clock, name, created_at)
+            stopped.append(name)
     return tuple(stopped)
+
+
+def stop_orphan(aws: Aws, name: str, now: datetime) -> bool:
+    """False when it could not be stopped now; its bill is booked either way, when it has ended."""
+    # Before it is stopped: a crash in between must not lose its bill.
+    remember(aws, name, now)
+    try:
+        aws.client("sagemaker").stop_training_job(TrainingJobName=name)
+    except (ClientError, BotoCoreError):
+        _log.exception("could not stop the orphan %s", name)
+        return False
+    return True
 
 
 def settle_orphans(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
@@ -56,12 +54,23 @@ def settle_orphans(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
     return tuple(name for name, _ in booked)
 
 
-def _running_ours(aws: Aws) -> Iterator[tuple[str, datetime]]:
+def _strangers(aws: Aws, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """Running jobs of ours without an open plan or a record, and since when there is each."""
+    running = [found for found in _running_ours(aws) if now - found[2] >= _SETTLED_AFTER]
+    approvals = Plans(aws).open_approvals() if running else ()
+    open_plans = {approval.plan_id[-12:] for approval in approvals}
+    for name, plan, created_at in running:
+        if plan not in open_plans and Jobs(aws).find(name) is None:
+            yield name, created_at
+
+
+def _running_ours(aws: Aws) -> Iterator[tuple[str, str, datetime]]:
+    """Name, the part of it that says the plan, and since when there is the job."""
     pages = aws.client("sagemaker").get_paginator("list_training_jobs")
     for page in pages.paginate(StatusEquals="InProgress"):
         for summary in page["TrainingJobSummaries"]:
-            if _OURS.fullmatch(summary["TrainingJobName"]):
-                yield summary["TrainingJobName"], summary["CreationTime"]
+            if matched := _OURS.fullmatch(summary["TrainingJobName"]):
+                yield matched[0], matched["plan"], summary["CreationTime"]
 
 
 def _report(aws: Aws, clock: Callable[[], datetime], name: str, created_at: datetime) -> None:

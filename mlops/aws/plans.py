@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from mlops.approvals import Approval, ApprovalStatus, Queue, why_declined, wish
-from mlops.aws.clients import Aws, Item, error_code, translate
+from mlops.approvals import AGAIN, Approval, ApprovalStatus, Queue, why_declined, wish
+from mlops.aws.clients import Aws, Item
+from mlops.aws.items import query, read_keys, written
 from mlops.aws.limits import Limits
 from mlops.aws.tables import OPEN, PLANS
-from mlops.errors import Alternative, NotYoursError, RefusedError, RequestError
+from mlops.errors import NotYoursError, RefusedError, RequestError
 from mlops.plan import Plan
 
 _MAX_ID_CHARS = 100
 _PLAN, _APPROVAL, _RULE = "PLAN", "APPROVAL", "RULE"
 # Longer than a Lambda may run: whoever held a move this long has died.
 MOVE_LEASE = timedelta(seconds=90)
-_AGAIN = (Alternative(kind="retry", message="Ask again for a new plan"),)
 
 
 class Plans:
@@ -41,12 +39,10 @@ class Plans:
         """RequestError when there is no such plan."""
         if not 0 < len(plan_id) <= _MAX_ID_CHARS:
             raise _unknown(plan_id)
-        answer = self._db.get_item(
-            TableName=PLANS, Key={"plan_id": plan_id, "part": _PLAN}, ConsistentRead=True
-        )
-        if "Item" not in answer:
+        item = self._item(plan_id, _PLAN)
+        if item is None:
             raise _unknown(plan_id)
-        return Plan.model_validate_json(answer["Item"]["body"])
+        return Plan.model_validate_json(item["body"])
 
     def of(self, person: str, plan_id: str) -> Plan:
         """NotYoursError when the plan was made for somebody else."""
@@ -56,19 +52,13 @@ class Plans:
         return plan
 
     def approval(self, plan_id: str) -> Approval | None:
-        answer = self._db.get_item(
-            TableName=PLANS, Key={"plan_id": plan_id, "part": _APPROVAL}, ConsistentRead=True
-        )
-        return _read(answer["Item"]) if "Item" in answer else None
+        item = self._item(plan_id, _APPROVAL)
+        return None if item is None else _read(item)
 
     def decided(self, plan_ids: Sequence[str]) -> set[str]:
-        """Those of at most 100 plans that a person has said yes or no to; one request."""
-        if not plan_ids:
-            return set()
+        """Those that a person has said yes or no to; one request for a hundred."""
         keys = [{"plan_id": name, "part": _APPROVAL} for name in dict.fromkeys(plan_ids)]
-        wanted = {PLANS: {"Keys": keys, "ProjectionExpression": "plan_id"}}
-        answer = self._db.batch_get_item(RequestItems=wanted)
-        return {item["plan_id"] for item in answer["Responses"].get(PLANS, ())}
+        return {item["plan_id"] for item in read_keys(self._db, PLANS, keys, "plan_id")}
 
     def approve(self, plan: Plan, by: str, now: datetime, queue: Queue | None = None) -> Approval:
         """Stores a person's yes; a repeated yes returns the first one. With `queue`, or when the
@@ -94,18 +84,13 @@ class Plans:
         """Whether this plan is the one that a standing rule may approve in its turn: the first that
         asks is, for ever, whichever process asks."""
         turn = {"plan_id": f"turn#{plan.session_id}#{plan.turn}", "part": _RULE}
-        try:
-            self._db.put_item(
-                TableName=PLANS,
-                Item={**turn, "approves": plan.plan_id},
-                ConditionExpression="attribute_not_exists(plan_id) OR approves = :p",
-                ExpressionAttributeValues={":p": plan.plan_id},
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return False
-        return True
+        return written(
+            self._db.put_item,
+            TableName=PLANS,
+            Item={**turn, "approves": plan.plan_id},
+            ConditionExpression="attribute_not_exists(plan_id) OR approves = :p",
+            ExpressionAttributeValues={":p": plan.plan_id},
+        )
 
     def claim(self, plan_id: str, owner: str, now: datetime) -> bool:
         """Takes the plan's next move for a while, so that only one process decides on it."""
@@ -136,10 +121,7 @@ class Plans:
 
     def last_stage(self, plan_id: str) -> int | None:
         """After which a person stopped the run; None when nobody did."""
-        answer = self._db.get_item(
-            TableName=PLANS, Key={"plan_id": plan_id, "part": _APPROVAL}, ConsistentRead=True
-        )
-        stage = answer.get("Item", {}).get("last_stage")
+        stage = (self._item(plan_id, _APPROVAL) or {}).get("last_stage")
         return None if stage is None else int(stage)
 
     def _end(self, plan_id: str, status: ApprovalStatus) -> None:
@@ -157,37 +139,31 @@ class Plans:
 
     def open_approvals(self) -> list[Approval]:
         """Approved plans whose run has not been reported, oldest first."""
-        request: dict[str, Any] = {
-            "TableName": PLANS,
-            "IndexName": OPEN,
-            "KeyConditionExpression": "#o = :yes",
-            "ExpressionAttributeNames": {"#o": "open"},
-            "ExpressionAttributeValues": {":yes": "yes"},
-        }
-        found: list[Approval] = []
-        while True:
-            answer = self._db.query(**request)
-            found += [_read(item) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return found
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        items = query(
+            self._db,
+            TableName=PLANS,
+            IndexName=OPEN,
+            KeyConditionExpression="#o = :yes",
+            ExpressionAttributeNames={"#o": "open"},
+            ExpressionAttributeValues={":yes": "yes"},
+        )
+        return [_read(item) for item in items]
+
+    def _item(self, plan_id: str, part: str) -> Item | None:
+        key = {"plan_id": plan_id, "part": part}
+        return self._db.get_item(TableName=PLANS, Key=key, ConsistentRead=True).get("Item")
 
     def _write(
         self, plan_id: str, expression: str, condition: str, values: dict[str, Any]
     ) -> bool:
-        try:
-            self._db.update_item(
-                TableName=PLANS,
-                Key={"plan_id": plan_id, "part": _APPROVAL},
-                UpdateExpression=expression,
-                ConditionExpression=f"attribute_exists(plan_id) AND ({condition})",
-                ExpressionAttributeValues=values,
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return False
-        return True
+        return written(
+            self._db.update_item,
+            TableName=PLANS,
+            Key={"plan_id": plan_id, "part": _APPROVAL},
+            UpdateExpression=expression,
+            ConditionExpression=f"attribute_exists(plan_id) AND ({condition})",
+            ExpressionAttributeValues=values,
+        )
 
     def _decide(
         self,
@@ -216,15 +192,10 @@ class Plans:
         }
         if status is ApprovalStatus.APPROVED:
             item["open"] = "yes"
-        try:
-            self._db.put_item(
-                TableName=PLANS, Item=item, ConditionExpression="attribute_not_exists(plan_id)"
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise translate(error) from error
-            return self._earlier(plan.plan_id, status)
-        return approval
+        new = "attribute_not_exists(plan_id)"
+        if written(self._db.put_item, TableName=PLANS, Item=item, ConditionExpression=new):
+            return approval
+        return self._earlier(plan.plan_id, status)
 
     def _earlier(self, plan_id: str, wanted: ApprovalStatus) -> Approval:
         """The first decision stands: repeating it is harmless, changing it is refused."""
@@ -232,11 +203,11 @@ class Plans:
         if earlier is not None and earlier.status is wanted:
             return earlier
         if earlier is not None and earlier.status is ApprovalStatus.USED:
-            raise RefusedError("approval_used", "This plan has already been run.", _AGAIN)
+            raise RefusedError("approval_used", "This plan has already been run.", (AGAIN,))
         if earlier is not None and earlier.status is ApprovalStatus.APPROVED:
             message = "This plan was approved already; to end it, stop its job."
             raise RefusedError("already_approved", message)
-        raise RefusedError("not_approved", why_declined(earlier), _AGAIN)
+        raise RefusedError("not_approved", why_declined(earlier), (AGAIN,))
 
 
 def _read(item: Item) -> Approval:

@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.clients import Aws
+from mlops.errors import OpsError
 from mlops.prices import Price, price_file, read_price_list
 from mlops.volumes import volume_price, with_volume
 
@@ -38,7 +39,7 @@ class Prices:
         says how old it is; when the API never answered, the file is all there is. Each comes
         with its volume's price."""
         with self._lock:
-            if refresh or self._ask_at is None or now > self._ask_at:
+            if refresh or not self._is_fresh(now):
                 found = self._fetch(now)
                 self._ask_at = now + (_RETRY_AFTER if found is None else _FRESH)
                 self._listed = self._listed if found is None else found
@@ -48,8 +49,12 @@ class Prices:
         volume = volume_price(self._region, now, days)
         return {name: with_volume(price, volume) for name, price in prices.items()}
 
+    def _is_fresh(self, now: datetime) -> bool:
+        """Not when the clock was set back since."""
+        return self._ask_at is not None and timedelta() <= self._ask_at - now <= _FRESH
+
     def _fetch(self, now: datetime) -> dict[str, Price] | None:
-        """None when the API gave no answer."""
+        """None when the API gave no answer, or none that can be read."""
         request: dict[str, Any] = {
             "ServiceCode": "AmazonSageMaker",
             "Filters": [
@@ -66,7 +71,7 @@ class Prices:
                 if not answer.get("NextToken"):
                     return self._labelled(read_price_list(documents, self._region, now))
                 request["NextToken"] = answer["NextToken"]
-        except (ClientError, BotoCoreError):
+        except (ClientError, BotoCoreError, LookupError, ValueError, OpsError):
             return None
 
     def _labelled(self, prices: dict[str, Price]) -> dict[str, Price]:

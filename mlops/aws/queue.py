@@ -5,11 +5,13 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.approvals import Approval, ApprovalStatus, Queue, queue_of, require
 from mlops.aws.clients import Aws
+from mlops.aws.crowd import FULL
 from mlops.aws.events import EventLog
 from mlops.aws.follow import announce
 from mlops.aws.jobs import Jobs
@@ -25,11 +27,16 @@ from mlops.plan import Plan
 Clock = Callable[[], datetime]
 _log = logging.getLogger(__name__)
 
-# AWS has no room now; anything else that it refuses will not change by waiting.
-_WAITS = ("quota", "no_capacity")
 # Somebody else decides on the plan, or has decided: what is reserved is not ours to give back.
 _OTHERS_AT_IT = ("plan_busy", "not_approved", "approval_used")
 _OPEN = ApprovalStatus.APPROVED
+
+
+class Waits(NamedTuple):
+    """A plan in the queue; `words` say until when, to a person."""
+
+    queue: Queue
+    words: str
 
 
 def queue_plan(
@@ -49,15 +56,10 @@ def queue_plan(
     return approval
 
 
-def launch_or_wait(aws: Aws, plan: Plan, clock: Clock) -> Launched | Queue:
+def launch_or_wait(aws: Aws, plan: Plan, clock: Clock) -> Launched | Waits:
     """Starts an approved plan; one that may wait is queued when it is not yet its time, or when
     there is no room for it. Every other refusal is raised, with nothing left reserved."""
-    stage = plan.stages[0].number
-    approval = Plans(aws).approval(plan.plan_id)
-    if approval is None or approval.queue is None:
-        return launch(aws, plan.plan_id, stage, clock())
-    require(approval, plan.plan_id, plan.ceiling_micro)
-    owner = take_move(aws, plan, stage, clock())
+    owner = take_move(aws, plan, plan.stages[0].number, clock())
     if isinstance(owner, Launched):
         return owner
     try:
@@ -106,25 +108,26 @@ def start_queued(aws: Aws, clock: Clock) -> tuple[tuple[str, ...], tuple[str, ..
     return tuple(started), tuple(given_up)
 
 
-def _launch_or_queue(aws: Aws, plan: Plan, clock: Clock, owner: str) -> Launched | Queue:
-    """Decides on a plan that may wait, for whoever has claimed its move."""
-    plans = Plans(aws)
+def _launch_or_queue(aws: Aws, plan: Plan, clock: Clock, owner: str) -> Launched | Waits:
+    """Decides on a plan, for whoever has claimed its move."""
+    plans, stage = Plans(aws), plan.stages[0].number
     approval = require(plans.approval(plan.plan_id), plan.plan_id, plan.ceiling_micro)
     queue = approval.queue
-    assert queue is not None
+    if queue is None:
+        return launch(aws, plan, stage, clock(), owner=owner)
     if _is_over(aws, plan, queue, clock()):
         raise _give_up(aws, plan, approval, clock, _waited(queue))
     if queue.not_before is not None and clock() < queue.not_before:
-        _tell(aws, plan, approval, clock, "queued", queue)
-        return queue
+        return Waits(queue, _tell(aws, plan, approval, clock, "queued", queue))
     try:
-        return launch(aws, plan.plan_id, plan.stages[0].number, clock(), owner=owner)
+        return launch(aws, plan, stage, clock(), owner=owner)
     except RefusedError as error:
-        if error.code in _WAITS:
-            _tell(aws, plan, approval, clock, "queued", queue)
-            return queue
+        # It says by now that its money is reserved.
+        approval = plans.approval(plan.plan_id) or approval
+        if error.code in FULL:
+            return Waits(queue, _tell(aws, plan, approval, clock, "queued", queue))
         if error.code not in _OTHERS_AT_IT and not _has_started(aws, plan):
-            release(aws, plan, plans.approval(plan.plan_id) or approval, clock())
+            release(aws, plan, approval, clock())
             plans.close(plan.plan_id)
         raise
 
@@ -186,9 +189,9 @@ def _try_launch(
     if wanted in full:
         return None
     try:
-        job = launch(aws, plan.plan_id, plan.stages[0].number, clock(), owner=owner).job
+        job = launch(aws, plan, plan.stages[0].number, clock(), owner=owner).job
     except RefusedError as error:
-        if error.code in _WAITS:
+        if error.code in FULL:
             full.add(wanted)
             return None
         if _has_started(aws, plan):
@@ -225,8 +228,9 @@ def _give_up(aws: Aws, plan: Plan, approval: Approval, clock: Clock, why: str) -
 
 def _tell(
     aws: Aws, plan: Plan, approval: Approval, clock: Clock, status: str, queue: Queue
-) -> None:
-    """Once per plan and status."""
+) -> str:
+    """Once per plan and status; the words for a person as of now."""
+    words = waiting_words(aws, plan, approval, queue, clock())
     data = {
         "plan_id": plan.plan_id,
         "status": status,
@@ -234,7 +238,8 @@ def _tell(
         "budget_usd": plan.budget_usd,
         **approval.sealed(),
         "queued": queue.model_dump(mode="json"),
-        "words": waiting_words(aws, plan, queue, clock()),
+        "words": words,
     }
     once = f"{status}#{plan.plan_id}"
     EventLog(aws, clock).append(plan.session_id, plan.turn, EventKind.APPROVAL, data, once)
+    return words

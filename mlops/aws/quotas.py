@@ -13,11 +13,12 @@ _PAGE = 100
 
 
 def listed(aws: Aws) -> Iterator[dict[str, Any]]:
-    """All quotas of SageMaker as Service Quotas lists them; raises what botocore raises."""
+    """All quotas of SageMaker that Service Quotas gives a value of, which it does not where it met
+    an error; raises what botocore raises."""
     request: dict[str, Any] = {"ServiceCode": _SERVICE, "MaxResults": _PAGE}
     while True:
         answer = aws.client("service-quotas").list_service_quotas(**request)
-        yield from answer["Quotas"]
+        yield from (quota for quota in answer["Quotas"] if "Value" in quota)
         if not answer.get("NextToken"):
             return
         request["NextToken"] = answer["NextToken"]

@@ -53,10 +53,37 @@ class Repairs(BaseModel):
 
 
 def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
-    """One round. A job or plan that fails is logged and does not hinder the others."""
+    """One round. What fails, be it a job, a plan or a kind of repair, is logged and does not hinder
+    the others."""
+    followed, stopped = _or_nothing(lambda: _follow_all(aws, clock), (0, ()))
+    completed, undone = _or_nothing(lambda: _half_done(aws, clock), ((), ()))
+    started, given_up = _or_nothing(lambda: start_queued(aws, clock), ((), ()))
+    return Repairs(
+        followed=followed,
+        stopped=stopped,
+        completed=completed,
+        undone=undone,
+        started=started,
+        given_up=given_up,
+        orphans=_or_nothing(lambda: stop_orphans(aws, clock), ()),
+        orphans_booked=_or_nothing(lambda: settle_orphans(aws, clock), ()),
+        words_booked=_or_nothing(lambda: _book_words(aws, clock), ()),
+    )
+
+
+def _or_nothing(work: Callable[[], Found], nothing: Found) -> Found:
+    try:
+        return work()
+    except (OpsError, ClientError, BotoCoreError):
+        _log.exception("a kind of repair failed")
+        return nothing
+
+
+def _follow_all(aws: Aws, clock: Callable[[], datetime]) -> tuple[int, tuple[str, ...]]:
+    """How many open jobs were followed, and the names of those that were stopped."""
     jobs = Jobs(aws)
-    stopped: list[str] = []
     followed = 0
+    stopped: list[str] = []
     for job in jobs.open():
         try:
             seen = follow(aws, job.job_name, clock)
@@ -67,28 +94,7 @@ def repair(aws: Aws, clock: Callable[[], datetime]) -> Repairs:
                 _tell_stop(aws, seen, clock)
         except (OpsError, ClientError, BotoCoreError):
             _log.exception("could not follow %s", job.job_name)
-    completed, undone = _half_done(aws, jobs, clock)
-    started, given_up = _or_nothing(lambda: start_queued(aws, clock), ((), ()))
-    return Repairs(
-        followed=followed,
-        stopped=tuple(stopped),
-        completed=tuple(completed),
-        undone=tuple(undone),
-        started=started,
-        given_up=given_up,
-        orphans=_or_nothing(lambda: stop_orphans(aws, clock), ()),
-        orphans_booked=_or_nothing(lambda: settle_orphans(aws, clock), ()),
-        words_booked=_or_nothing(lambda: _book_words(aws, clock), ()),
-    )
-
-
-def _or_nothing(work: Callable[[], Found], nothing: Found) -> Found:
-    """One kind of repair that fails does not hinder the others."""
-    try:
-        return work()
-    except (OpsError, ClientError, BotoCoreError):
-        _log.exception("a kind of repair failed")
-        return nothing
+    return followed, tuple(stopped)
 
 
 def _book_words(aws: Aws, clock: Callable[[], datetime]) -> tuple[str, ...]:
@@ -119,24 +125,31 @@ def _overran(job: Job, now: datetime) -> bool:
     return now - job.started_at > allowed
 
 
-def _half_done(aws: Aws, jobs: Jobs, clock: Callable[[], datetime]) -> tuple[list[str], list[str]]:
-    """Approved plans without a job record: the job exists, then it is recorded; else undone."""
-    plans = Plans(aws)
+def _half_done(aws: Aws, clock: Callable[[], datetime]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Plan ids of the launches that were completed, and of those that were undone."""
     completed: list[str] = []
     undone: list[str] = []
-    for approval in plans.open_approvals():
-        if clock() - approval.at < HALF_DONE or _still_queued(approval, jobs):
+    for approval in Plans(aws).open_approvals():
+        if clock() - approval.at < HALF_DONE:
             continue
         try:
-            if jobs.of_plan(approval.plan_id):
-                report_once(aws, approval.plan_id, clock)
-            else:
-                finished = _finish_launch(aws, approval, clock)
-                if finished is not None:
-                    (completed if finished else undone).append(approval.plan_id)
+            finished = _mend(aws, approval, clock)
         except (OpsError, ClientError, BotoCoreError):
             _log.exception("could not repair %s", approval.plan_id)
-    return completed, undone
+            continue
+        if finished is not None:
+            (completed if finished else undone).append(approval.plan_id)
+    return tuple(completed), tuple(undone)
+
+
+def _mend(aws: Aws, approval: Approval, clock: Callable[[], datetime]) -> bool | None:
+    """An approved plan without a job record: the job exists, then it is recorded; else undone."""
+    jobs = Jobs(aws).of_plan(approval.plan_id)
+    if not jobs:
+        return _finish_launch(aws, approval, clock) if approval.queue is None else None
+    if all(job.settled for job in jobs):
+        report_once(aws, approval.plan_id, clock)
+    return None
 
 
 def _finish_launch(aws: Aws, approval: Approval, clock: Callable[[], datetime]) -> bool | None:
@@ -162,7 +175,7 @@ def _complete_or_undo(
     log, place = EventLog(aws, clock), (plan.session_id, plan.turn)
     name = job_name(plan.plan_id, plan.dataset.name, plan.stages[0].number, 1)
     if Jobs(aws).observe(name) is not None:
-        announce(log, launch(aws, plan.plan_id, 1, clock(), owner=owner).job)
+        announce(log, launch(aws, plan, 1, clock(), owner=owner).job)
         text = f"The launch of {name} had died before it was recorded: it was completed."
         _tell(log, place, "launch_completed", text, plan.plan_id)
         return True
@@ -178,7 +191,3 @@ def _complete_or_undo(
     log.append(*place, EventKind.ERROR, data, once=once, person=plan.person)
     Plans(aws).close(plan.plan_id)
     return False
-
-
-def _still_queued(approval: Approval, jobs: Jobs) -> bool:
-    return approval.queue is not None and not jobs.of_plan(approval.plan_id)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops.approvals import Approval
+from mlops.approvals import AGAIN, Approval
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import if_settled
 from mlops.aws.ledger import RESERVATION_CHANGED, Ledger
@@ -16,6 +16,8 @@ from mlops.job import job_name
 from mlops.ledger import Entry, EntryKind, person_scope, plan_scope, team_scope
 from mlops.money import parse_usd, seconds_for, show_usd
 from mlops.plan import Plan, Stage
+
+LOOK_AGAIN = Alternative(kind="wait", message="Look at your jobs again in two minutes")
 
 
 def scopes(plan: Plan, approval: Approval) -> tuple[str, ...]:
@@ -87,7 +89,9 @@ def extend(
     amount = shorter.ceiling_micro
     entries = [_taking(s, EntryKind.EXTEND, name, now, amount) for s in everywhere]
     if not ledger.book(entries, [still_open(plan.plan_id)]):
-        raise RefusedError("plan_busy", "This plan has just ended, or is being launched.", _WAIT)
+        raise RefusedError(
+            "plan_busy", "This plan has just ended, or is being launched.", (LOOK_AGAIN,)
+        )
     return shorter
 
 
@@ -132,7 +136,7 @@ def _shortened(aws: Aws, plan: Plan, approval: Approval, stage: Stage, now: date
             f"Of the approved {show_usd(plan.ceiling_micro)} the earlier attempts left "
             f"{show_usd(max(0, left))}: money and time no longer buy the {p90} s that another run "
             f"of {stage.model} may take.",
-            (Alternative(kind="retry", message="Ask again for a new plan"),),
+            (AGAIN,),
         )
     seconds = min(clamped.max_runtime_seconds, stage.max_runtime_seconds)
     return stage.lasting(seconds, clamped.bound_by)
@@ -151,6 +155,3 @@ def _taking(scope: str, kind: EntryKind, key: str, now: datetime, reserved_micro
     return Entry(
         scope=scope, kind=kind, key=key, at=now, spent_micro=0, reserved_micro=reserved_micro
     )
-
-
-_WAIT = (Alternative(kind="wait", message="Look at your jobs again in two minutes"),)

@@ -34,7 +34,7 @@ def retry(aws: Aws, plan: Plan, failed_name: str, clock: Callable[[], datetime])
     if earlier is not None:
         return Launched(earlier, again=True)
     _require_open(aws, plan, failed)
-    launched = launch(aws, plan.plan_id, failed.stage, clock(), attempt)
+    launched = launch(aws, plan, failed.stage, clock(), attempt)
     announce(EventLog(aws, clock), launched.job)
     return launched
 

@@ -6,26 +6,24 @@ markers are a partition of the index, so that interrupted turns are found howeve
 
 import hashlib
 import hmac
-import random
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
-from mlops.aws.clients import Aws, Item, cancellation_reasons, error_code, translate
+from mlops.aws.clients import Aws, Item
+from mlops.aws.items import query, transact, written
 from mlops.aws.tables import BY_PERSON, SESSIONS
-from mlops.errors import FaultError, NotYoursError, RequestError
+from mlops.errors import NotYoursError, RequestError
+from mlops.excerpts import excerpt
 from mlops.session_ids import RESERVED, require_id
 
 LEASE = timedelta(seconds=15)
 MAX_TITLE_CHARS = 80
 _MAX_ID_CHARS = 100
 _RUNNING = "running#"
-_ATTEMPTS = 10
-_NOT_SO = "ConditionalCheckFailedException"
 
 
 class Turn(BaseModel):
@@ -94,7 +92,7 @@ class Sessions:
             {
                 ":p": person,
                 ":now": now.isoformat(),
-                ":title": title[:MAX_TITLE_CHARS],
+                ":title": excerpt(title, MAX_TITLE_CHARS),
                 ":turn": turn,
                 ":text": text,
                 ":o": owner,
@@ -142,13 +140,13 @@ class Sessions:
             "SET person = :p, updated_at = if_not_exists(updated_at, :now), "
             "title = if_not_exists(title, :title)",
             "attribute_not_exists(person) OR person = :p",
-            {":p": person, ":now": now.isoformat(), ":title": title[:MAX_TITLE_CHARS]},
+            {":p": person, ":now": now.isoformat(), ":title": excerpt(title, MAX_TITLE_CHARS)},
         )
 
     def rename(self, session_id: str, person: str, title: str) -> bool:
         """False when it is not this person's."""
         require_id(session_id)
-        values = {":p": person, ":title": title[:MAX_TITLE_CHARS]}
+        values = {":p": person, ":title": excerpt(title, MAX_TITLE_CHARS)}
         return self._update(session_id, "SET title = :title", "person = :p", values)
 
     def share(self, session_id: str, person: str, token: str | None) -> bool:
@@ -205,7 +203,8 @@ class Sessions:
     def interrupted(self, person: str, now: datetime) -> list[Session]:
         """Those whose turn's process died, oldest first. What was claimed within a lease's time
         cannot be one, so that mostly one request finds nothing."""
-        answer = self._db.query(
+        markers = query(
+            self._db,
             TableName=SESSIONS,
             IndexName=BY_PERSON,
             KeyConditionExpression="person = :p AND updated_at < :before",
@@ -214,7 +213,7 @@ class Sessions:
                 ":before": (now - LEASE).isoformat(),
             },
         )
-        ids = [item["session_id"].removeprefix(_RUNNING) for item in answer["Items"]]
+        ids = [item["session_id"].removeprefix(_RUNNING) for item in markers]
         found = (self.get(session_id) for session_id in ids)
         return [session for session in found if session and session.is_interrupted(now)]
 
@@ -228,28 +227,12 @@ class Sessions:
         self, session_id: str, expression: str, condition: str, values: dict[str, Any]
     ) -> bool:
         """False when the condition does not hold."""
-        try:
-            self._db.update_item(**_change(session_id, expression, condition, values))
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error_code(error) == _NOT_SO:
-                return False
-            raise translate(error) from error
-        return True
+        change = _change(session_id, expression, condition, values)
+        return written(self._db.update_item, **change)
 
     def _all_or_none(self, *writes: dict[str, Any]) -> bool:
-        """False when a condition does not hold. Whoever else writes to an item is waited for."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._db.transact_write_items(TransactItems=list(writes))
-                return True
-            except (ClientError, BotoCoreError) as error:
-                reasons = cancellation_reasons(error) if isinstance(error, ClientError) else []
-                if "ConditionalCheckFailed" in reasons:
-                    return False
-                if "TransactionConflict" not in reasons:
-                    raise translate(error) from error
-            self._pause(random.uniform(0, 0.01 * (attempt + 1)))
-        raise FaultError("session_busy", "The conversation is too busy; try again.")
+        """False when a condition does not hold."""
+        return not transact(self._db, writes, "session", self._pause)
 
 
 def _change(

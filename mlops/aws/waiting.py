@@ -36,11 +36,11 @@ def waiting(aws: Aws, person: str) -> tuple[WaitingPlan, ...]:
     return tuple(found)
 
 
-def waiting_words(aws: Aws, plan: Plan, queue: Queue, now: datetime) -> str:
+def waiting_words(aws: Aws, plan: Plan, approval: Approval, queue: Queue, now: datetime) -> str:
     """When it starts, until when it waits, and a warning when the month of its turn has less left
     than what waits can cost. Nothing is refused: a run may end below its ceiling."""
     words = queue_words(queue, plan.stages[0].instance_type, plan.constraints.timezone)
-    approval, turn = Plans(aws).approval(plan.plan_id), _turn(queue, now)
+    turn = _turn(queue, now)
     left = _left(aws, plan, approval, turn)
     promised = _promised(aws, plan, approval, turn, now)
     if promised <= left:
@@ -51,20 +51,17 @@ def waiting_words(aws: Aws, plan: Plan, queue: Queue, now: datetime) -> str:
     )
 
 
-def _left(aws: Aws, plan: Plan, approval: Approval | None, turn: datetime) -> int:
+def _left(aws: Aws, plan: Plan, approval: Approval, turn: datetime) -> int:
     """Micro-USD that a month has left: the person's, or the team's where that is less."""
     left = Limits(aws).month_of_person(plan.person, turn).left_micro
-    if approval is None or approval.team is None:
+    if approval.team is None:
         return left
     return min(left, Limits(aws).month_of_team(approval.team, turn).left_micro)
 
 
-def _promised(
-    aws: Aws, plan: Plan, approval: Approval | None, turn: datetime, now: datetime
-) -> int:
+def _promised(aws: Aws, plan: Plan, approval: Approval, turn: datetime, now: datetime) -> int:
     """Micro-USD of this plan and of the person's others of that month that are not reserved yet."""
-    is_reserved = approval is not None and approval.booked_at is not None
-    total = 0 if is_reserved else plan.ceiling_micro
+    total = 0 if approval.booked_at is not None else plan.ceiling_micro
     for other in Plans(aws).open_approvals():
         if other.plan_id == plan.plan_id or other.queue is None or other.booked_at is not None:
             continue

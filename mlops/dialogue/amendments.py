@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Constraints, Intent, Parsed, parse
 from mlops.money import parse_usd, to_usd
-from mlops.reading.clauses import MICRO_USD, Comparator, Problem
+from mlops.reading.clauses import MICRO_USD, Comparator, Problem, whole_minutes
 from mlops.reading.spending import MONTHLY_LIMIT
 from mlops.reading.words import fold
 
@@ -101,10 +101,10 @@ def amendment(
     if any(problem.clause == MONTHLY_LIMIT for problem in parsed.problems):
         return Amendment(problems=parsed.problems)
     if dropped := _dropped(words):
-        found = {clause for clause in dropped if not _says(parsed, clause)}
+        found = {clause for clause in dropped if clause not in parsed.evidence}
         spoken = _spoken(parsed, without=frozenset(found))
         return spoken.model_copy(update={"drops": tuple(sorted(found)), "problems": ()})
-    if (match := _TARGET_TO.search(words)) and not _says(parsed, "target"):
+    if (match := _TARGET_TO.search(words)) and "target" not in parsed.evidence:
         return _set_target(match)
     relative = _scaled(words, before) or _moved(words, before) or _compared(words, parsed, plan)
     if relative is None:
@@ -165,10 +165,6 @@ def _fields(clause: str) -> tuple[str, ...]:
     return _FIELDS.get(clause, (clause,))
 
 
-def _says(parsed: Parsed, clause: str) -> bool:
-    return clause in parsed.evidence
-
-
 def _dropped(words: str) -> list[str]:
     found = [*_DROP.finditer(words), *_NO_MATTER.finditer(words)]
     return [clause for match in found for clause in _NOUNS if match[clause]]
@@ -203,12 +199,12 @@ def _moved(words: str, before: Constraints) -> Amendment | None:
 
 def _compared(words: str, parsed: Parsed, plan: Mapping[str, Any] | None) -> Amendment | None:
     """ "cheaper", "faster": strictly less than the plan that there is."""
-    if _CHEAPER.search(words) and not _says(parsed, "budget_usd"):
+    if _CHEAPER.search(words) and "budget_usd" not in parsed.evidence:
         if plan is None:
             return _wrong("budget_usd", _NO_PLAN.format("cost", "$5"))
         less = {"budget_usd": str(plan["ceiling_usd"]), "budget_comparator": Comparator.LT}
         return Amendment(changes=less, evidence={"budget_usd": ""})
-    if _FASTER.search(words) and not _says(parsed, "max_minutes"):
+    if _FASTER.search(words) and "max_minutes" not in parsed.evidence:
         if plan is None:
             return _wrong("max_minutes", _NO_PLAN.format("take", "30 minutes"))
         seconds = sum(int(stage["estimate"]["p90_seconds"]) for stage in plan["stages"])
@@ -234,9 +230,8 @@ def _set_minutes(before: Constraints, factor: Decimal, more: Decimal) -> Amendme
     minutes = Decimal(str(before.max_minutes)) * factor + more
     if minutes <= 0:
         return _wrong("max_minutes", f"Nothing would be left of {before.max_minutes} minutes.")
-    whole = minutes == minutes.to_integral_value()
-    value: int | float = int(minutes) if whole else float(minutes)
-    return Amendment(changes={"max_minutes": value}, evidence={"max_minutes": ""})
+    changes = {"max_minutes": whole_minutes(minutes * 60)}
+    return Amendment(changes=changes, evidence={"max_minutes": ""})
 
 
 def _set_target(match: re.Match[str]) -> Amendment:

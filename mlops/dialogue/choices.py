@@ -88,6 +88,11 @@ def core(text: str) -> str | None:
     return left[0] if len(left) == 1 else None
 
 
+def is_size(word: str | None) -> bool:
+    """ "small", "größte"."""
+    return word in _QUALITY and _QUALITY[word][0] == "size"
+
+
 def choice_of(alternative: Mapping[str, Any]) -> Choice:
     """From an error's data."""
     way = Alternative.model_validate(alternative)

@@ -1,19 +1,32 @@
 """An answer's words in, the amounts, scores, times and counts that nothing said before contains out.
 
 Rounding is allowed (0.9117 is 91.17 %, 91.2 % and 91 %); years, list numbers and names are no claims.
+A figure whose field names its unit ("billed_seconds") confirms that unit only; any other, and a number
+in a text, confirms whatever has its value.
 """
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from mlops.reading.lexicon import LEXICON
 from mlops.reading.quantities import Reading
 from mlops.reading.quantities import read as read_quantities
 from mlops.reading.words import Token, fold
+
+
+class Unit(StrEnum):
+    """What a number is; times are in seconds."""
+
+    ANY = ""
+    MONEY = "money"
+    SCORE = "score"
+    TIME = "time"
+
 
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _MONEY = re.compile(
@@ -42,13 +55,23 @@ _ANY = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:e-?\d+)?", re.IGNORECASE)
 _CENT = Decimal("0.01")
 _ONE, _HUNDRED = Decimal(1), Decimal(100)
 # What a number of a source may be multiplied by to be the one that is claimed.
+_BYTES = tuple(Decimal(base) ** n for base in (1000, 1024) for n in range(-4, 3))
 _KINDS = (
-    (_MONEY, (_ONE,)),
-    (_CENTS, (_ONE, _HUNDRED)),
-    (_PERCENT, (_ONE, _HUNDRED)),
-    (_SCORE, (_ONE, _HUNDRED, _CENT)),
-    (_MEMORY, tuple(Decimal(base) ** n for base in (1000, 1024) for n in range(-4, 3))),
+    (_MONEY, Unit.MONEY, (_ONE,)),
+    (_CENTS, Unit.MONEY, (_ONE, _HUNDRED)),
+    (_PERCENT, Unit.SCORE, (_ONE, _HUNDRED)),
+    (_SCORE, Unit.SCORE, (_ONE, _HUNDRED, _CENT)),
+    (_MEMORY, Unit.ANY, _BYTES),
 )
+# What names of fields say, and what their figures are multiplied by.
+_FIELDS = (
+    (re.compile(r"usd"), Unit.MONEY, 1),
+    (re.compile(r"seconds$"), Unit.TIME, 1),
+    (re.compile(r"minutes$"), Unit.TIME, 60),
+    (re.compile(r"hours$"), Unit.TIME, 3600),
+    (re.compile(r"(?:^|_)(?:f1|precision|recall|accuracy)(?:_|$)"), Unit.SCORE, 1),
+)
+_FIGURE = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 _SECONDS_OF_UNITS = tuple(Decimal(n) for n in (1, 60, 3600, 86_400))
 _LONGEST = 18  # digits of a number that is looked at
 # "an hour", "a dollar", "the 1990s".
@@ -60,17 +83,20 @@ _MAY_CLAIM = re.compile(r"[\d$€¢%]")
 
 @dataclass(frozen=True)
 class Known:
-    """What was said before: its numbers, the sums of a field over the rows of a result, both in
-    order, and how many elements the longest list has: whatever is counted may be some of them."""
+    """What was said before: its numbers by unit, the sums of a field over the rows of a result, both
+    in order, and how many elements the longest list has: whatever is counted may be some of them."""
 
-    numbers: tuple[Decimal, ...]
-    totals: tuple[Decimal, ...] = ()
-    longest: int = 0
+    numbers: Mapping[Unit, Sequence[Decimal]]
+    totals: Mapping[Unit, Sequence[Decimal]]
+    longest: int
 
-    def has(self, low: Decimal, high: Decimal, with_totals: bool = False) -> bool:
-        """Whether a number lies between the two, both included."""
-        found = _has_between(self.numbers, low, high)
-        return found or (with_totals and _has_between(self.totals, low, high))
+    def has(self, low: Decimal, high: Decimal, unit: Unit, with_totals: bool = False) -> bool:
+        """Whether a number of the unit, or of any, lies between the two, both included."""
+        return any(
+            _has_between(found.get(of, ()), low, high)
+            for found in (self.numbers, *((self.totals,) if with_totals else ()))
+            for of in {unit, Unit.ANY}
+        )
 
 
 class _Claim(NamedTuple):
@@ -80,20 +106,24 @@ class _Claim(NamedTuple):
 
 def known(sources: Iterable[Any]) -> Known:
     """Of texts and of JSON values."""
-    numbers: set[Decimal] = set()
-    totals: set[Decimal] = set()
+    numbers: dict[Unit, set[Decimal]] = {unit: set() for unit in Unit}
+    totals: dict[Unit, set[Decimal]] = {unit: set() for unit in Unit}
     longest = 0
-    left = list(sources)
+    left: list[tuple[str, Any]] = [("", source) for source in sources]
     while left:
-        value = left.pop()
+        field, value = left.pop()
         if isinstance(value, dict | list):
-            rows = _elements(cast("dict[str, Any] | list[Any]", value))
-            longest = max(longest, len(rows) if isinstance(value, list) else 0)
-            totals.update(_totals(rows))
-            left += [*(value if isinstance(value, dict) else ()), *rows]
+            parts = _parts(field, cast("dict[str, Any] | list[Any]", value))
+            longest = max(longest, len(parts) if isinstance(value, list) else 0)
+            for name, total in _totals(part for _, part in parts).items():
+                unit, scale = _unit_of(name)
+                totals[unit].add(Decimal(total) * scale)
+            left += parts
         else:
-            numbers.update(_values_in(str(value)))
-    return Known(tuple(sorted(numbers)), tuple(sorted(totals)), longest)
+            text = str(value)
+            unit, scale = _unit_of(field) if _FIGURE.fullmatch(text) else (Unit.ANY, 1)
+            numbers[unit].update(found * scale for found in _values_in(text))
+    return Known(_in_order(numbers), _in_order(totals), longest)
 
 
 def may_claim(word: str) -> bool:
@@ -111,9 +141,9 @@ def unconfirmed(text: str, said: Known) -> list[str]:
 
 
 def _figures(text: str, said: Known) -> Iterator[_Claim]:
-    for pattern, scales in _KINDS:
+    for pattern, unit, scales in _KINDS:
         for match in pattern.finditer(text):
-            if not any(_is_known(value, scales, said) for value in _claimed(match)):
+            if not any(_is_known(value, unit, scales, said) for value in _claimed(match)):
                 shown = match["score"] if pattern is _SCORE else match[0]
                 yield _Claim(match.start(), shown.strip())
 
@@ -126,11 +156,12 @@ def _claimed(match: re.Match[str]) -> list[Decimal]:
     return [value * 1000 for value in values] if thousand else values
 
 
-def _is_known(claim: Decimal, scales: Iterable[Decimal], said: Known) -> bool:
+def _is_known(claim: Decimal, unit: Unit, scales: Iterable[Decimal], said: Known) -> bool:
     """Up to rounding; what something costs is rounded up to cents elsewhere."""
-    unit = Decimal(1).scaleb(int(claim.as_tuple().exponent))
-    reach = unit / 2 if unit > _CENT else min(unit, _CENT)
-    return any(said.has((claim - reach) / scale, (claim + reach) / scale) for scale in scales)
+    digit = Decimal(1).scaleb(int(claim.as_tuple().exponent))
+    reach = digit / 2 if digit > _CENT else min(digit, _CENT)
+    low, high = claim - reach, claim + reach
+    return any(said.has(low / scale, high / scale, unit) for scale in scales)
 
 
 def _counts(text: str, said: Known) -> Iterator[_Claim]:
@@ -139,7 +170,7 @@ def _counts(text: str, said: Known) -> Iterator[_Claim]:
         values = _readings(match["count"])
         listed = any(value <= max(said.longest, 1) for value in values)
         if not listed and not any(
-            said.has(value - reach, value + reach, with_totals=True)
+            said.has(value - reach, value + reach, Unit.ANY, with_totals=True)
             for value in values
             for reach in [Decimal(10 ** _zeros(value)) / 2]
         ):
@@ -175,11 +206,13 @@ def _is_part_of_a_name(text: str, token: Token) -> bool:
 
 
 def _is_known_time(seconds: Decimal, shown: str, said: Known) -> bool:
-    """In any unit, up to half of the claim's smallest one."""
+    """Up to half of the claim's smallest unit; a number that names no unit may be in any of time."""
     entries = (LEXICON.get(fold(word)) for word in reversed(_LETTERS.findall(shown)))
     unit = next((entry.number for entry in entries if entry and entry.tag == "U"), _ONE)
     low, high = seconds - unit / 2, seconds + unit / 2
-    return any(said.has(low / scale, high / scale, True) for scale in _SECONDS_OF_UNITS)
+    return said.has(low, high, Unit.TIME, True) or any(
+        said.has(low / scale, high / scale, Unit.ANY, True) for scale in _SECONDS_OF_UNITS
+    )
 
 
 def _is_known_amount(reading: Reading, number: int, said: Known) -> bool:
@@ -187,10 +220,10 @@ def _is_known_amount(reading: Reading, number: int, said: Known) -> bool:
     token, after = reading.tokens[number], reading.tokens[number + 1 : number + 2]
     amount = token.number
     if token.tag == "Y":
-        return _is_known(_plain(amount * 100), (_ONE, _HUNDRED), said)
+        return _is_known(_plain(amount * 100), Unit.SCORE, (_ONE, _HUNDRED), said)
     if after and after[0].tag == "N" and not re.match(r"\d", after[0].key):
         amount += after[0].number / 100
-    return _is_known(amount, (_ONE,), said)
+    return _is_known(amount, Unit.MONEY, (_ONE,), said)
 
 
 def _plain(value: Decimal) -> Decimal:
@@ -198,18 +231,30 @@ def _plain(value: Decimal) -> Decimal:
     return value.to_integral_value() if value == value.to_integral_value() else value.normalize()
 
 
-def _elements(value: dict[str, Any] | list[Any]) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
+def _parts(field: str, value: dict[str, Any] | list[Any]) -> list[tuple[str, Any]]:
+    """Each with the name of its field; names are parts too, elements of a list have the list's."""
+    if isinstance(value, list):
+        return [(field, part) for part in value]
+    return [*(("", name) for name in value), *value.items()]
 
 
-def _totals(rows: Iterable[Any]) -> Iterator[Decimal]:
+def _unit_of(field: str) -> tuple[Unit, int]:
+    found = ((unit, scale) for name, unit, scale in _FIELDS if name.search(field))
+    return next(found, (Unit.ANY, 1))
+
+
+def _in_order(found: Mapping[Unit, set[Decimal]]) -> Mapping[Unit, Sequence[Decimal]]:
+    return {unit: sorted(numbers) for unit, numbers in found.items()}
+
+
+def _totals(rows: Iterable[Any]) -> dict[str, int]:
     """Each whole-numbered field summed over the rows that have it."""
     sums: dict[str, int] = {}
     for row in rows:
         for field, value in cast("dict[str, Any]", row if isinstance(row, dict) else {}).items():
             if isinstance(value, int):
                 sums[field] = sums.get(field, 0) + value
-    return map(Decimal, sums.values())
+    return sums
 
 
 def _has_between(numbers: Sequence[Decimal], low: Decimal, high: Decimal) -> bool:

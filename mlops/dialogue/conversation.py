@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Parsed, parse
-from mlops.dialogue.exchanges import Message, ToolOutcome, exchanges, note, outcomes
+from mlops.dialogue.exchanges import Message, ToolOutcome, exchanges, note, outcomes, result_of
 from mlops.dialogue.language import Language, language_of
 from mlops.dialogue.memory import REQUESTS, Memory, keeps
 from mlops.dialogue.references import in_context
@@ -33,7 +33,6 @@ class Conversation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
-    earlier_texts: tuple[str, ...]
     outcomes: tuple[ToolOutcome, ...]
     before: Memory = Memory()
     waiting: str | None = None
@@ -49,10 +48,7 @@ class Conversation(BaseModel):
 
     def result(self, tool: str) -> dict[str, Any] | None:
         """The latest successful result of a tool in this turn."""
-        for outcome in reversed(self.outcomes):
-            if outcome.tool == tool and outcome.ok:
-                return outcome.data
-        return None
+        return result_of(tool, self.outcomes)
 
 
 class Call(BaseModel):
@@ -70,18 +66,16 @@ class Action(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     calls: tuple[Call, ...] = ()
-    text: str
+    text: str = ""
 
 
 def read(messages: Sequence[Message]) -> Conversation:
     """The turn that runs: everything after the last words of the person."""
     found = exchanges(messages)
     if not found:
-        return Conversation(text="", earlier_texts=(), outcomes=outcomes(messages))
-    earlier = [text for e in found[:-1] for text in (e.text, *e.replies)]
+        return Conversation(text="", outcomes=outcomes(messages))
     return Conversation(
         text=found[-1].text,
-        earlier_texts=tuple(earlier),
         outcomes=found[-1].outcomes,
         before=_before(messages),
         waiting=found[-1].noted.waiting if found[-1].noted else None,

@@ -52,16 +52,17 @@ class Exchange(BaseModel):
     replies: tuple[str, ...]
 
     def result(self, tool: str) -> dict[str, Any] | None:
-        """The latest successful result of a tool."""
-        for outcome in reversed(self.outcomes):
-            if outcome.tool == tool and outcome.ok:
-                return outcome.data
-        return None
+        return result_of(tool, self.outcomes)
 
     def failure(self) -> dict[str, Any] | None:
         """The error that nothing made good."""
         failed = unmended(self.outcomes)
         return failed.data if failed else None
+
+
+def result_of(tool: str, outcomes: Sequence[ToolOutcome]) -> dict[str, Any] | None:
+    """The latest successful result of a tool."""
+    return next((o.data for o in reversed(outcomes) if o.tool == tool and o.ok), None)
 
 
 def unmended(

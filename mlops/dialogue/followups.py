@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops.constraints import Intent, Parsed
 from mlops.dialogue.amendments import Amendment, amended, amendment, folded
-from mlops.dialogue.choices import Choice, core, pick
+from mlops.dialogue.choices import Choice, core, is_size, pick
 from mlops.dialogue.memory import REQUESTS, Memory
 from mlops.reading.clauses import Problem
 
@@ -20,10 +20,6 @@ _ON_GPU = re.compile(
     rf"{_LEAD}(?:use|using|take|pick|on|onto|with|auf|mit|nimm|nutze|verwende|i want|i need|switch to|"
     r"(?:run|train|do) (?:it|that) (?:on|with)|trainiere (?:es|das) auf) (?:an? |the |eine[mrn]? |die |der )?"
     r"(?:gpu|grafikkarte)(?: instance| machine|-instanz)?(?: (?:please|bitte|instead|stattdessen|then))*"
-)
-_SIZES = frozenset(
-    "small smaller smallest little tiny kleine kleinen kleinere kleineren kleinste kleinsten big bigger "
-    "biggest large larger largest grosse grossen groessere groesste groessten".split()
 )
 
 
@@ -75,12 +71,11 @@ def _on_gpu(text: str, request: Parsed, before: Memory) -> Parsed:
 
 def _dataset(text: str, words: str, before: Memory) -> str:
     """A dataset that was listed: by its name, or by its size among those that there are."""
-    names = sorted((str(o.changes["dataset"]) for o in before.datasets), key=len, reverse=True)
-    found = next((n for n in names if re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", words)), "")
+    found = before.dataset_in(words)
     if found and (core(text) == found or _TAKING.search(words)):
         return found
-    is_size = core(text) in _SIZES and before.topic in (*REQUESTS, Intent.DATASETS)
-    chosen = pick(text, before.datasets) if is_size else None
+    sized = is_size(core(text)) and before.topic in (*REQUESTS, Intent.DATASETS)
+    chosen = pick(text, before.datasets) if sized else None
     return str(chosen.changes["dataset"]) if isinstance(chosen, Choice) else ""
 
 

@@ -1,5 +1,6 @@
 """What a conversation leaves behind for the next words: the last request, what was offered, which job."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,6 +70,14 @@ class Memory(BaseModel):
     @property
     def asks_for_dataset(self) -> bool:
         return self.request is not None and self.request.constraints.dataset is None
+
+    def dataset_in(self, words: str) -> str:
+        """The dataset seen that these folded words name, the longest such name; "" for none."""
+        names = sorted((str(o.changes["dataset"]) for o in self.datasets), key=len, reverse=True)
+        whole = (
+            name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words)
+        )
+        return next(whole, "")
 
     def is_what_if(self, parsed: Parsed) -> bool:
         """A question about other terms of what was planned; it changes nothing of the request."""

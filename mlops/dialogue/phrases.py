@@ -17,7 +17,6 @@ _PHRASES: dict[str, tuple[str, str]] = {
     "hello": ("Hello. {help}", "Hallo. {help}"),
     "thanks": ("You are welcome.", "Gern geschehen."),
     "not_worked": ("That did not work.", "Das hat nicht geklappt."),
-    "ways_out": ("Ways out, by letter:", "Auswege, mit Buchstaben:"),
     "no_datasets": (
         "There are no datasets yet. Import one on the Datasets page.",
         "Es gibt noch keine Datensätze. Auf der Seite „Datasets“ kann man einen importieren.",

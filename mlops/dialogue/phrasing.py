@@ -76,4 +76,4 @@ def _target(constraints: Constraints) -> str:
         return ""
     per_cent = (Decimal(str(constraints.target)) * 100).normalize()
     comparator = constraints.target_comparator or Comparator.GE
-    return f"{constraints.metric or 'f1'} {comparator} {per_cent:f}%"
+    return f"{constraints.scored_by} {comparator} {per_cent:f}%"

@@ -14,7 +14,7 @@ FOLLOW_UP = re.compile(
     r"wie waere|wie waers|wie sieht|what would|and what|with|mit)\b"
 )
 _INSTANCE = re.compile(r"\bml\.[a-z0-9-]+\.[a-z0-9]+\b", re.IGNORECASE)
-_JOB_NAME = re.compile(r"\bllmops-[a-z0-9-]{8,54}\b")
+JOB_NAME = re.compile(r"\bllmops-[a-z0-9-]{8,54}\b")
 _IT = re.compile(
     r"\b(?:it|that|this|es|das|er|ihn|last|latest|letzte\w*|previous|(?:the|that|this|der|den) "
     r"(?:job|run|training|lauf))\b"
@@ -67,7 +67,7 @@ def _topic(words: str, parsed: Parsed, before: Memory) -> Intent:
 
 def _job(text: str, words: str, parsed: Parsed, before: Memory) -> dict[str, Any]:
     """The job that is named, or that "it" is."""
-    if named := _JOB_NAME.search(text):
+    if named := JOB_NAME.search(text):
         return {"job_name": named[0]}
     about = _JOB_COST if parsed.intent is Intent.COSTS else _IT
     if not about.search(words):

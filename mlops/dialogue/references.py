@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops.constraints import Constraints, Intent, Parsed, parse
 from mlops.dialogue.amendments import Amendment, amended, amendment, folded
-from mlops.dialogue.choices import LETTERS, Choice, pick
+from mlops.dialogue.choices import Choice, lettered, pick
 from mlops.dialogue.followups import follow_up
 from mlops.dialogue.memory import REQUESTS, Memory
 from mlops.dialogue.recall import FOLLOW_UP, referring
@@ -17,6 +17,7 @@ from mlops.reading.clauses import Problem
 from mlops.reading.intents import is_held
 from mlops.reading.lexicon import LEXICON
 from mlops.reading.quantities import read
+from mlops.reading.spending import MONTHLY_LIMIT
 
 _SAME = re.compile(
     r"\b(?:same|gleiche\w*)\b(?! (?:budget|data|dataset|corpus|instance|machine|model|gpu|datensatz|"
@@ -104,8 +105,7 @@ def _named_dataset(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
     if parsed.intent not in (Intent.OTHER, *REQUESTS):
         return None
     words = folded(text)
-    names = sorted((str(o.changes["dataset"]) for o in before.datasets), key=len, reverse=True)
-    name = next((n for n in names if re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", words)), "")
+    name = before.dataset_in(words)
     change = amendment(text, parsed, request.constraints, before.plan)
     is_one = len(words.split()) == 1 and words not in LEXICON and parsed.approve is None
     if not name and before.topic in REQUESTS and is_one and change.is_empty:
@@ -205,7 +205,7 @@ def _not_ours(chosen: Choice) -> Problem | None:
             f"That needs ${by} more than the limit of the month, and no sentence changes that. "
             "`llmops budget show` says the limit, `llmops budget set AMOUNT` sets it; then ask again."
         )
-        return Problem(clause="monthly_limit", message=message)
+        return Problem(clause=MONTHLY_LIMIT, message=message)
     if chosen.changes or chosen.kind == "retry":
         return None
     message = f"{chosen.message}: that is a step of yours; nothing in the request changes by it."
@@ -219,7 +219,7 @@ def _typed(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _no_such(letter: str, messages: Sequence[str], intent: Intent) -> Parsed:
-    there = "; ".join(f"{x}. {m}" for x, m in zip(LETTERS, messages, strict=False))
+    there = "; ".join(lettered(messages))
     problem = Problem(clause="choice", message=f"There is no {letter}. There are: {there}")
     return _bare(intent).model_copy(update={"problems": (problem,)})
 

@@ -4,7 +4,7 @@ A job of another conversation, and one of several, is named first.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mlops.constraints import Parsed
@@ -12,9 +12,9 @@ from mlops.dialogue import answers, open_plan
 from mlops.dialogue.conversation import Action, Call, Conversation
 from mlops.dialogue.memory import running
 from mlops.dialogue.phrases import say
+from mlops.dialogue.recall import JOB_NAME
 
 _PLAN_ID = re.compile(r"\bplan-[0-9a-f]{16}\b")
-_JOB_NAME = re.compile(r"\bllmops-[a-z0-9-]{8,54}\b")
 
 
 def stop(conversation: Conversation, parsed: Parsed) -> Action:
@@ -22,13 +22,13 @@ def stop(conversation: Conversation, parsed: Parsed) -> Action:
     stopped = conversation.result("stop_training_job")
     if stopped is not None:
         return Action(text=answers.stopped(stopped, language))
-    if named := _JOB_NAME.search(conversation.text):
+    if named := JOB_NAME.search(conversation.text):
         return _stop(job_name=named[0])
     if queued := _PLAN_ID.search(conversation.text):
         return _stop(plan_id=queued[0])
     described = conversation.result("describe_training_job")
     if described is None:
-        return Action(calls=(Call(tool="describe_training_job", arguments={}),), text="")
+        return Action(calls=(Call(tool="describe_training_job", arguments={}),))
     names = running(described["jobs"])
     if parsed.job_name in names:
         return _stop(job_name=str(parsed.job_name))
@@ -52,15 +52,10 @@ def _nothing_runs(
     if len(queued) == 1 and ours:
         return _stop(plan_id=queued[0])
     if queued:
-        return Action(text=_which_queued(queued, conversation))
+        return Action(text=say("which_queued", language, plans=", ".join(queued)))
     if conversation.open_plan is not None or parsed.approve is not None:
-        text = f"{say('none_runs', language)} {open_plan.which(conversation)}"
-        return Action(text=text)
+        return Action(text=f"{say('none_runs', language)} {open_plan.which(conversation)}")
     return Action(text=say("none_runs", language))
-
-
-def _which_queued(plan_ids: Sequence[str], conversation: Conversation) -> str:
-    return say("which_queued", conversation.language, plans=", ".join(plan_ids))
 
 
 def _is_ours(conversation: Conversation, plan_id: str) -> bool:
@@ -71,4 +66,4 @@ def _is_ours(conversation: Conversation, plan_id: str) -> bool:
 
 
 def _stop(**which: str) -> Action:
-    return Action(calls=(Call(tool="stop_training_job", arguments=dict(which)),), text="")
+    return Action(calls=(Call(tool="stop_training_job", arguments=dict(which)),))

@@ -120,6 +120,12 @@ def target(reading: Reading) -> Mention | Problem | None:
     return chosen
 
 
+def whole_minutes(seconds: Decimal) -> int | float:
+    """Minutes, an int as long as they are whole."""
+    minutes = seconds / 60
+    return int(minutes) if minutes == minutes.to_integral_value() else float(minutes)
+
+
 def choose(reading: Reading, clause: str, found: Sequence[Mention]) -> Mention | Problem | None:
     """One of several mentions: what a correction says last, then what is named; else a problem."""
     found = sorted((m for m in found if not is_excluded(reading, m)), key=lambda m: m.first)

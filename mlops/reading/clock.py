@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from mlops.errors import RequestError
 from mlops.reading.dates import IS_DATE
+from mlops.reading.spans import duration
 from mlops.reading.words import Token
 from mlops.reading.zones import SEASONAL
 
@@ -50,7 +51,10 @@ _LATE = re.compile(
     r"\b(?:pm|p\.m|\d(?:pm)|afternoon|nachmittag|evening|abend|tonight|night)\b|\dpm"
 )
 _EARLY = re.compile(r"(?:@N |\d)(?:am|a m)\b")
-_NAMED = {"noon": (12, 0, 0), "midday": (12, 0, 0), "mittags": (12, 0, 0), "midnight": (0, 0, 0)}
+_NAMED = {
+    **dict.fromkeys(("noon", "midday", "mittags"), (12, 0, 0)),
+    **dict.fromkeys(("midnight", "mitternacht"), (0, 0, 0)),
+}
 _NEXT_DAY_HOUR = 5  # "tonight at 2" is after midnight
 _EXPRESSED = re.compile(
     r"(?:(?P<day>.+?) )?(?P<clock>\d\d:\d\d(?::\d\d)?)(?: (?P<zone>[A-Za-z+-]\S*))?"
@@ -140,7 +144,7 @@ def _fixed(day: str, clock: str, zone: str) -> str:
 
 def _day(tokens: Sequence[Token], said: str, hour: int) -> str:
     """The day of a time, as an expression has it; "" for the next such time."""
-    ahead = next((t.number for t in tokens if t.tag == "Z"), None)
+    ahead = duration(tokens)
     if ahead is not None:
         return f"in {int(ahead // 86400)} days"
     if re.search(r"\b(?:tonight|heute nacht|heute abend|this evening|this night)\b", said):
@@ -234,8 +238,8 @@ def _on(day: date, clock: time, zone: tzinfo, name: str | None) -> datetime:
 
 def _clock(tokens: Sequence[Token], said: str) -> tuple[int, int, int] | None:
     for token in tokens:
-        if token.key in _NAMED or token.key == "mitternacht":
-            return _NAMED.get(token.key, (0, 0, 0))
+        if token.key in _NAMED:
+            return _NAMED[token.key]
     numbers = [n for token in tokens for n in _numbers(token)][:3]
     if not numbers or any(t.tag == "N" and t.low != t.number for t in tokens):
         return None

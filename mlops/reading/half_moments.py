@@ -3,6 +3,7 @@ read, a zone that stands apart.
 """
 
 import re
+from collections.abc import Iterator
 
 from mlops.reading.clauses import Problem
 from mlops.reading.quantities import Reading
@@ -43,10 +44,7 @@ _NEAR_TIME = re.compile(r"@N|@Z|\d|quarter|viertel|dawn|sunrise|sunset|lunch|din
 
 
 def read_unread(reading: Reading, line: Line, starts: Starts, taken: set[int]) -> None:
-    for match in _UNREAD.finditer(line.text):
-        span = line.tokens(match.start(), match.end())
-        if taken & set(range(span[0], span[1] + 1)) or is_asked(line.text, match.start()):
-            continue
+    for match, span in _free(_UNREAD, line, taken):
         if _NEAR_TIME.search(match["when"]):
             message = f"I cannot read the time in {reading.words(*span)!r}; {SAY_START}"
             starts.problems.append(Problem(clause="start_at", message=message))
@@ -56,22 +54,16 @@ def read_unread(reading: Reading, line: Line, starts: Starts, taken: set[int]) -
 
 def read_days(reading: Reading, line: Line, starts: Starts, taken: set[int]) -> None:
     """ "start tomorrow": the day is said, the time is not; "by tomorrow" is a deadline."""
-    for match in _DEADLINE_DAY.finditer(line.text):
-        span = line.tokens(match.start(), match.end())
-        if not taken & set(range(span[0], span[1] + 1)) and not is_asked(line.text, match.start()):
-            message = TIME_LIMIT.format(reading.words(*span))
-            starts.problems.append(Problem(clause="max_minutes", message=message))
-            taken.update(range(span[0], span[1] + 1))
+    for _, span in _free(_DEADLINE_DAY, line, taken):
+        message = TIME_LIMIT.format(reading.words(*span))
+        starts.problems.append(Problem(clause="max_minutes", message=message))
+        taken.update(range(span[0], span[1] + 1))
     if any(p.clause == "start_at" for p in starts.problems):
         return
-    for match in _VAGUE.finditer(line.text):
-        span = line.tokens(match.start(), match.end())
-        if taken & set(range(span[0], span[1] + 1)) or is_asked(line.text, match.start()):
-            continue
-        words = reading.words(*span)
+    if vague := next(_free(_VAGUE, line, taken), None):
+        words = reading.words(*vague[1])
         message = f"{words!r} names no time of day; say one, such as tomorrow at 9:00."
         starts.problems.append(Problem(clause="start_at", message=message))
-        return
 
 
 def read_zones(reading: Reading, line: Line, starts: Starts, taken: set[int]) -> None:
@@ -85,3 +77,13 @@ def read_zones(reading: Reading, line: Line, starts: Starts, taken: set[int]) ->
             example = "say them together, such as 'start at 18:00 UTC'."
             starts.problems.append(Problem(clause="start_at", message=f"{said}; {example}"))
             return
+
+
+def _free(
+    pattern: re.Pattern[str], line: Line, taken: set[int]
+) -> Iterator[tuple[re.Match[str], tuple[int, int]]]:
+    """Matches with their tokens, of which none is taken, outside of questions."""
+    for match in pattern.finditer(line.text):
+        first, last = line.tokens(match.start(), match.end())
+        if taken.isdisjoint(range(first, last + 1)) and not is_asked(line.text, match.start()):
+            yield match, (first, last)

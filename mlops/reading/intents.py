@@ -1,4 +1,4 @@
-"""A reading in, what the person is after out: intent, references to earlier turns, yes or no."""
+"""A reading in, what the person is after out; what they want held back, too."""
 
 import re
 from enum import StrEnum
@@ -67,13 +67,13 @@ _HELD = re.compile(
     r"|\b(?:trainiere|starte|launch|start|train) (?:\w+ ){0,2}(?:nichts|nothing)\b"
     r"|\b(?:trainiere|starte) (?:noch |bitte )?nicht\b(?! (?:auf|mit|laenger|mehr|ueber|vor|bis|frueher als)\b)"
 )
+_STOP_VERB = r"(?:stop|cancel|abort|kill|halt|terminate|stoppe?n?|beende|brich|abbrechen)"
 _STOP = re.compile(
     r"(?P<lead>(?:\w+ ){0,4}?)"
-    r"(?:stop|cancel|abort|kill|halt|terminate|stoppe?n?|beende|brich|abbrechen)\b"
+    rf"{_STOP_VERB}\b"
     r"(?! (?:at|after|early)\b)(?!.*\b(?:if|when|once|as soon|wenn|sobald|falls)\b)"
     r"|.{0,80}\b(?:job|training|auftrag|lauf) (?:bitte )?(?:stoppen|abbrechen|beenden|anhalten)\b"
 )
-_STOP_VERB = r"(?:stop|cancel|abort|kill|halt|terminate|stoppe?n?|beende|brich|abbrechen)"
 # German puts its "not" after the verb: "brich den Job bitte nicht ab".
 _NOT_STOPPED = re.compile(
     rf"\b{_STOP_VERB}\b.*\b(?:nicht|niemals|nie)\b(?! (?:mehr|laenger)\b)"
@@ -167,7 +167,7 @@ def is_stop_held(reading: Reading) -> bool:
     held = named = False
     for part in _sentences(reading, ends=".&,-"):
         named = named or re.search(rf"\b{_STOP_VERB}\b", part) is not None
-        rest = part[polite.end() :] if (polite := _POLITE.match(part)) else part
+        rest = _POLITE.sub("", part, count=1)
         stop = _STOP.match(rest)
         if stop and not re.search(rf"\b{_NOT}\b", stop["lead"] or ""):
             held = _NOT_STOPPED.search(rest) is not None
@@ -226,8 +226,7 @@ def _sentences(reading: Reading, ends: str = ".") -> list[str]:
 
 
 def _sentence_intent(sentence: str, said: frozenset[str]) -> Intent:
-    polite = _POLITE.match(sentence)
-    rest = sentence[polite.end() :] if polite else sentence
+    rest = _POLITE.sub("", sentence, count=1)
     words = {word for word in sentence.split() if any(map(str.isalnum, word))}
     if words <= _GREETINGS and (words & _GREETING_WORDS or _HOW_ARE_YOU.match(sentence)):
         return Intent.GREETING

@@ -4,6 +4,7 @@ duration (`@Zd` whole days), `@N` a number, `@D` a date, `@T` a date with its ti
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
 from mlops.reading.quantities import Reading
@@ -56,6 +57,11 @@ def without(reading: Reading, hidden: Iterable[tuple[int, int]]) -> Reading:
         if not (i in gone and i - 1 in gone)
     )
     return Reading(reading.text, tokens, "".join(token.tag for token in tokens))
+
+
+def duration(tokens: Iterable[Token]) -> Decimal | None:
+    """Seconds of the first one among them."""
+    return next((token.number for token in tokens if token.tag == "Z"), None)
 
 
 def _word(token: Token) -> str:

@@ -7,11 +7,11 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from mlops.reading.clauses import Problem
+from mlops.reading.clauses import Problem, whole_minutes
 from mlops.reading.clock import CLOCK, DAY, expression
 from mlops.reading.half_moments import read_days, read_unread, read_zones
 from mlops.reading.quantities import Reading
-from mlops.reading.spans import Found, Line
+from mlops.reading.spans import Found, Line, duration
 from mlops.reading.start_words import (
     BARE,
     BEGIN,
@@ -128,22 +128,13 @@ def read(reading: Reading, line: Line) -> Starts:
         if first in taken or last in taken:
             continue
         hide, _ = line.tokens(*match.span(match.lastgroup or 0))
-        seconds = next(
-            (t.number for t in reading.tokens[first : last + 1] if t.tag == "Z"), Decimal(0)
-        )
-        starts.found.append(
-            Found("start_at", f"in {whole_minutes(seconds)} minutes", first, last, hide)
-        )
+        minutes = whole_minutes(duration(reading.tokens[first : last + 1]) or Decimal(0))
+        starts.found.append(Found("start_at", f"in {minutes} minutes", first, last, hide))
         taken.update(range(first, last + 1))
     read_unread(reading, line, starts, taken)
     read_days(reading, line, starts, taken)
     read_zones(reading, line, starts, taken)
     return starts
-
-
-def whole_minutes(seconds: Decimal) -> int | float:
-    minutes = seconds / 60
-    return int(minutes) if minutes == minutes.to_integral_value() else float(minutes)
 
 
 def _read_one(

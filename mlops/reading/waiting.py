@@ -5,17 +5,14 @@ found leaves the reading, so that "wait up to 2 hours" is no time limit.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mlops.reading import starts
-from mlops.reading.clauses import Problem
+from mlops.reading.clauses import Problem, whole_minutes
 from mlops.reading.quantities import Reading
-from mlops.reading.spans import Found, Line, line, without
-from mlops.reading.start_words import is_asked
-from mlops.reading.starts import whole_minutes
-from mlops.reading.words import Token
+from mlops.reading.spans import Found, Line, duration, line, without
+from mlops.reading.start_words import IT, is_asked
 
 _MAX_WAIT_SECONDS = 30 * 86400
 _QUOTA = (
@@ -42,10 +39,6 @@ _CAP = (
     r"less than|under|hoechstens|bis zu|laengstens|nicht|nie|laenger als|mehr als|weniger als|unter|"
     r"up|about|around|circa|etwa|von|of|is|=|:|(?:a |the )?(?:max(?:imum)?|total) of)){0,6}"
 )
-_IT = (
-    r"(?: (?:it|this|that|them|me|the (?:job|training|run|launch|plan|request)|training|es|ihn|"
-    r"das|das training|den (?:job|lauf|auftrag)))?"
-)
 _NOT = r"(?:do not|dont|does not|never|no|not|without|nicht|keine?n?|ohne|nie|rather than|instead of|no need to)"
 _NEGATED = rf"(?:{_NOT}(?: (?:to|want|want to|have to|like|zu|any|please|in|die|der)){{0,4}} )?"
 _LINE = r"(?:in )?(?:the |a |die |der |eine |einer )?(?:queue|line|waitlist|waiting list|warteschlange)"
@@ -54,16 +47,16 @@ _WAIT = r"(?:(?:max(?:imum)? |maximale )?(?:wait(?:ing)? time|wait|wartezeit)|wa
 # Each with its duration, where it has one; the first that matches at a place counts.
 _WAITS = re.compile(
     rf"(?P<not>{_NEGATED})(?:"
-    rf"{_WAIT}{_IT}(?: up(?= for))?{_WHY}?(?: {_LINE})?{_CAP} (?P<a>@Zd?){_WHY}?(?: warten)?"
+    rf"{_WAIT}{IT}(?: up(?= for))?{_WHY}?(?: {_LINE})?{_CAP} (?P<a>@Zd?){_WHY}?(?: warten)?"
     rf"|(?P<b>@Zd?){_WHY}? (?:lang )?(?:warten|wartezeit|of wait(?:ing)?|waiting(?: time)?|"
     rf"wait(?: time)?|in {_LINE})"
     rf"|give up waiting after (?P<c>@Zd?)"
     rf"|(?:put|place|add|set|stell\w*|setz\w*|pack\w*)(?: [^ ,.]+){{0,3}} (?:in|into|to|on) {_LINE}"
     rf"(?:{_CAP} (?P<d>@Zd?))?"
-    rf"|in die warteschlange(?: (?:stellen|setzen|damit|einreihen))?|einreihen|reihe{_IT} ein"
-    rf"|{_IF}(?: (?:,|then|please|just|simply|dann|bitte)){{0,4}} (?:wait|queue|warte|warten){_IT}"
+    rf"|in die warteschlange(?: (?:stellen|setzen|damit|einreihen))?|einreihen|reihe{IT} ein"
+    rf"|{_IF}(?: (?:,|then|please|just|simply|dann|bitte)){{0,4}} (?:wait|queue|warte|warten){IT}"
     rf"(?:{_CAP} (?P<e>@Zd?))?(?! [a-z@])"
-    rf"|(?:queue|enqueue)(?: up)?{_IT}(?: up)?(?P<f>{_WHY})?(?= [,.&]| and | und | or |$)"
+    rf"|(?:queue|enqueue)(?: up)?{IT}(?: up)?(?P<f>{_WHY})?(?= [,.&]| and | und | or |$)"
     rf"|(?:wait|warte|warten|waiting)(?: nicht| not)?{_WHY}"
     r"|(?P<bare>queueing|queuing|waiting|warten|wait|warteschlange)(?= [,.&]| and | und |$)"
     rf")"
@@ -114,7 +107,7 @@ def _waits(reading: Reading, line: Line) -> Iterator[Found]:
         first, last = line.tokens(match.start(), match.end())
         if "C" in reading.tags[first : last + 1]:
             continue
-        seconds = _duration(reading.tokens[first : last + 1])
+        seconds = duration(reading.tokens[first : last + 1])
         refused = bool(match["not"]) and not (seconds and _AT_MOST.search(match[0]))
         wants = not refused and not _AFTER_NOT.search(match[0])
         yield Found("queue", wants, first, last, first)
@@ -130,7 +123,3 @@ def _impossible(values: dict[str, object], evidence: dict[str, str]) -> list[Pro
     said = evidence.pop("max_wait_minutes")
     message = f"{said!r} cannot be waited; say between 1 minute and 30 days."
     return [Problem(clause="max_wait_minutes", message=message)]
-
-
-def _duration(tokens: Sequence[Token]) -> Decimal | None:
-    return next((token.number for token in tokens if token.tag == "Z"), None)

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-# Each with a place where it is used; `mlops.clock` checks that it holds on the day.
+# Each with a place where it is used; `mlops.reading.clock` checks that it holds on the day.
 SEASONAL = {
     "EST": "America/New_York",
     "EDT": "America/New_York",

@@ -12,6 +12,8 @@ from mlops.tools import TOOLS
 _ALLOWED = "allowed"
 # What the gate says of a call by its form alone; other refusals depended on the moment.
 _OF_FORM = ("unknown_tool", "bad_arguments")
+# What an approval event says of a plan that may run.
+_ALLOWED_BY = ("approved", "queued", "used")
 # The gate marks arguments so that were no JSON, or too much of it.
 _UNREADABLE = "unreadable"
 
@@ -33,7 +35,7 @@ class _Seen:
             self.constraints[event.turn] = data["parsed"]["constraints"]
         elif event.kind is EventKind.PLAN:
             self.ceilings[data["plan"]["plan_id"]] = data["plan"]["ceiling_usd"]
-        elif event.kind is EventKind.APPROVAL and data.get("status") in ("approved", "used"):
+        elif event.kind is EventKind.APPROVAL and data.get("status") in _ALLOWED_BY:
             self.approved[data["plan_id"]] = data["ceiling_usd"]
             self.ceilings.setdefault(data["plan_id"], data["ceiling_usd"])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.package import lambda_zips, source_digest, training_archive
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "lambdas").glob("[a-z]*.py"))
@@ -111,7 +112,7 @@ def test_every_handler_imports_alone(tmp_path: Path):
         capture_output=True,
         text=True,
         env={"AWS_DEFAULT_REGION": "us-east-1"},
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

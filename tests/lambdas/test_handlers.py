@@ -18,6 +18,7 @@ from mlops.tools import EVENT_HANDLERS, TOOLS
 from tests.lambdas.conftest import Invoke
 from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
 from tests.mlops.aws.scenes import logged, reserved
+from tests.patience import PATIENCE_SECONDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "lambdas"
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -66,7 +67,9 @@ def test_a_handler_imports_only_rules(path: Path):
 def test_every_handler_imports_alone():
     names = [*TOOLS, *EVENT_HANDLERS]
     command = [sys.executable, "-I", "-c", ALONE, str(FOLDER.parent), *names]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert (done.stdout, done.returncode) == ("ok\n", 0), done.stderr
 
 

@@ -47,10 +47,9 @@ def test_what_binds_is_what_would_break_with_one_second_more(
         assert clamped.max_runtime_seconds == max(4 * p90, p90 + 300)
 
 
-@given(st.integers(0, 10**6), RATES, st.integers(1, 8))
-def test_the_ceiling_covers_the_run_and_the_stop_grace(seconds: int, rate: int, instances: int):
-    most = ceiling(seconds, rate, instances)
-    assert most == cost_of_seconds(seconds + STOP_GRACE_SECONDS, rate, instances)
+@given(st.integers(0, 10**6), RATES)
+def test_the_ceiling_covers_the_run_and_the_stop_grace(seconds: int, rate: int):
+    assert ceiling(seconds, rate) == cost_of_seconds(seconds + STOP_GRACE_SECONDS, rate)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS)
 def test_any_text_gives_consistent_clauses(text: str):
     parsed = parse(text)

@@ -61,6 +61,16 @@ def test_waiting_takes_what_was_waited_before():
     assert known.minutes - unknown.minutes == (1200 - 240) / 60
 
 
+def test_a_full_account_is_named_and_no_quota_of_the_type_is_asked_for():
+    """Two of its own are free, and waiting helps."""
+    free = an_offer("ml.g5.xlarge", limit=2)
+    quota = free.quota.model_copy(update={"account_left": 0})
+    error = refused(a_market([free.model_copy(update={"quota": quota})]), **SAID)
+    assert "the account-wide quota of training instances is used up" in error.message
+    kinds = [a.kind for a in error.alternatives]
+    assert "wait" in kinds and "quota" not in kinds
+
+
 def test_nobody_waits_for_a_quota_of_zero():
     market = a_market([an_offer("ml.g5.xlarge", limit=0), an_offer("ml.g4dn.xlarge")])
     error = refused(market, **SAID)

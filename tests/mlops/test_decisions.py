@@ -132,7 +132,9 @@ def test_a_shorter_log_with_its_own_head_is_another_seal():
     assert found.head != head_of(LOG)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "no", json.dumps({"format": "other"}), "[1]"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "no", json.dumps({"format": "other"}), "[1]", "[" * 100_000]
+)
 def test_what_is_no_export_is_refused(text: str):
     with pytest.raises(RequestError, match="not an export"):
         read_export([text])

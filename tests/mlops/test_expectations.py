@@ -18,7 +18,7 @@ def a_run(**changes: object) -> PastRun:
 
 
 def test_a_stored_run_of_the_same_data_model_and_passes_counts():
-    found = expected("crf", None, 60, "cier", PRINT, [a_run()])
+    found = expected("crf", "f1", 60, "cier", PRINT, [a_run()])
     assert found is not None
     assert found.in_words() == "f1 0.9000 (95 %: 0.8800–0.9200) on test, stored run llmops-cier-1"
 

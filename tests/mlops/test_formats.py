@@ -4,15 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlops import formats
 from mlops.formats import Format, SplitRead, read_split
 from mlops.schemes import Scheme
 from mlops.sentences import MAX_LISTED_PROBLEMS, Sentence, to_tsv
-
-shared_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 CORPORA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -159,7 +157,6 @@ def test_problems_are_counted_beyond_the_list_and_errors_come_first() -> None:
 words = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1)
 
 
-@shared_machine
 @given(st.lists(st.lists(st.tuples(words, st.sampled_from(["O", "B-X"])), min_size=1)))
 def test_written_json_survives_the_way_through_tsv(
     sentences: list[list[tuple[str, str]]],
@@ -173,7 +170,6 @@ def test_written_json_survives_the_way_through_tsv(
     assert read_split("a.conll", to_tsv(first)).sentences == first
 
 
-@shared_machine
 @given(st.binary(max_size=400), st.sampled_from(["a.tsv", "a.csv", "a.jsonl"]))
 def test_whatever_comes_nothing_is_raised(content: bytes, name: str) -> None:
     result = read_split(name, content)

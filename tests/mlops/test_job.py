@@ -119,6 +119,13 @@ def test_the_cost_so_far_counts_from_the_start_of_training():
     assert running.cost_so_far_micro(NOW - timedelta(hours=1)) == 0
 
 
+def test_the_cost_of_an_ended_spot_job_is_its_bill_with_the_volume_of_its_whole_time():
+    job = JOB.model_copy(update={"spot": True, "storage_usd_per_hour": "0.36"})
+    times = {"started_at": NOW, "ended_at": NOW + timedelta(seconds=100)}
+    ended = change(job, seen("Completed", "Completed", billed_seconds=40, **times))
+    assert to_usd(ended.cost_so_far_micro(NOW)) == ended.cost_usd
+
+
 @given(st.text(max_size=80), st.integers(1, 9), st.integers(1, 9))
 def test_names_are_fit_for_sagemaker(dataset: str, stage: int, attempt: int):
     name = job_name("plan-0123456789abcdef", dataset, stage, attempt)

@@ -45,7 +45,7 @@ def test_what_is_no_number_is_no_metric(line: str) -> None:
 
 def test_downsample_keeps_both_ends_and_the_order() -> None:
     points = _points(10_001)
-    kept = downsample(points)
+    kept = downsample(points, 2000)
     assert len(kept) == 2000
     assert (kept[0], kept[-1]) == (points[0], points[-1])
     assert [p.at for p in kept] == sorted({p.at for p in kept})
@@ -55,9 +55,7 @@ def test_downsample_leaves_short_series_alone() -> None:
     points = _points(3)
     assert downsample(points, 3) == tuple(points)
     assert downsample(points, 2) == (points[0], points[2])
-    assert downsample(points, 1) == (points[2],)
-    assert downsample(points, 0) == ()
-    assert downsample([]) == ()
+    assert downsample([], 2) == ()
 
 
 def _points(count: int) -> list[MetricPoint]:

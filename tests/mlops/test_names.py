@@ -3,13 +3,11 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.errors import RequestError
 from mlops.names import NAME_PATTERN, resolve, slug
-
-shared_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +33,6 @@ def test_impossible_names(name: str) -> None:
     assert caught.value.code == "bad_dataset_name" and len(caught.value.message) < 200
 
 
-@shared_machine
 @given(st.text())
 def test_a_slug_is_valid_and_stable(name: str) -> None:
     try:

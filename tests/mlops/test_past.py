@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlops.job import Job, JobState
-from mlops.past import estimate_error, history, waits
+from mlops.past import estimate_error, history, spot_shares, waits
 from tests.factories import NOW, a_job, a_plan
 
 PLAN = a_plan()
@@ -48,3 +48,10 @@ def test_the_error_of_estimates_counts_completed_jobs():
     found = estimate_error([done(p50), done(2 * p50), done(1, state=JobState.STOPPED)])
     assert (found.mape, found.jobs) == (pytest.approx(0.25), 2)
     assert estimate_error([a_job(PLAN)]).mape is None
+
+
+def test_the_share_of_spot_jobs_is_what_was_billed_of_the_time_that_they_ran():
+    times: dict[str, Any] = {"started_at": NOW, "ended_at": NOW + timedelta(seconds=200)}
+    jobs = [done(billed, spot=True, **times) for billed in (50, 300)]
+    jobs += [done(50, **times), done(50, spot=True, started_at=None)]
+    assert spot_shares(jobs) == {"ml.m5.large": [0.25, 1.0]}

@@ -131,6 +131,9 @@ def test_unknown_and_derived_prices_are_refusals(missing: Any):
 def test_an_old_price_is_refused_by_its_date():
     with pytest.raises(RefusedError, match="2020-01-01"):
         require_spendable(a_price(as_of=date(2020, 1, 1)), "ml.g5.xlarge", NOW, 180)
+    fetched = a_price(as_of=date(2019, 1, 1), fetched_at=NOW.replace(year=2020))
+    with pytest.raises(RefusedError, match="price from 2020-"):
+        require_spendable(fetched, "ml.g5.xlarge", NOW, 180)
     assert require_spendable(a_price(), "ml.g5.xlarge", NOW, 180) == a_price()
 
 

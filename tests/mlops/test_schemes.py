@@ -1,13 +1,11 @@
 """Every scheme becomes the same BIO, whole files through `read_split` included."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.formats import read_split
 from mlops.schemes import Scheme, detect, simple_label, to_bio
 from mlops.sentences import entity_spans
-
-shared_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Chunk = tuple[str | None, int]
 
@@ -59,35 +57,30 @@ def read_labels(sentences: list[list[str]]) -> list[list[str]]:
     return [list(sentence.labels) for sentence in read.sentences]
 
 
-@shared_machine
 @given(documents)
 def test_bio_stays_as_it_is(document: list[list[Chunk]]) -> None:
     wanted = [bio(sentence) for sentence in document]
     assert read_labels(wanted) == wanted
 
 
-@shared_machine
 @given(documents)
 def test_bioes_becomes_bio(document: list[list[Chunk]]) -> None:
     written = [unit_scheme(sentence, "E", "S") for sentence in document]
     assert read_labels(written) == [bio(sentence) for sentence in document]
 
 
-@shared_machine
 @given(documents)
 def test_bilou_becomes_bio(document: list[list[Chunk]]) -> None:
     written = [unit_scheme(sentence, "L", "U") for sentence in document]
     assert read_labels(written) == [bio(sentence) for sentence in document]
 
 
-@shared_machine
 @given(documents)
 def test_iob1_becomes_bio(document: list[list[Chunk]]) -> None:
     written = [iob1(sentence) for sentence in document]
     assert read_labels(written) == [bio(sentence) for sentence in document]
 
 
-@shared_machine
 @given(chunks)
 def test_spans_are_the_entities_that_were_written(sentence: list[Chunk]) -> None:
     starts = [sum(size for _, size in sentence[:i]) for i in range(len(sentence))]
@@ -95,7 +88,6 @@ def test_spans_are_the_entities_that_were_written(sentence: list[Chunk]) -> None
     assert [(e.start, e.end, e.label) for e in entity_spans(bio(sentence))] == wanted
 
 
-@shared_machine
 @given(st.lists(st.sampled_from([f"{p}-{t}" for p in "BIESLU" for t in "XY"] + ["O"])))
 def test_any_mixture_gives_valid_bio_of_the_same_types(labels: list[str]) -> None:
     result, _ = to_bio(labels)

@@ -1,13 +1,11 @@
 """Files to splits by name, and splits that are carved out of the training sentences."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.sentences import Sentence
 from mlops.splits import SPLITS, assign_splits, carve
-
-shared_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sentences(count: int, word: str = "w") -> list[Sentence]:
@@ -63,7 +61,6 @@ def test_only_the_missing_split_is_carved() -> None:
     assert carved["test"] == tuple(test)
 
 
-@shared_machine
 @given(st.lists(st.integers(0, 30), min_size=3), st.randoms(use_true_random=False))
 def test_a_cut_is_a_partition_that_ignores_order(numbers: list[int], random) -> None:
     train = [Sentence(tokens=(f"w{n}",), labels=("O",)) for n in numbers]

@@ -2,18 +2,14 @@
 model calls, ends, stops, retries, changed limits, late and repeated events, processes that die or are
 overtaken, clock jumps."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
-from typing import Any
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from mlops.approvals import ApprovalStatus, Queue
+from mlops.approvals import Queue
 from mlops.aws.clients import Aws
-from mlops.aws.events import EventLog
 from mlops.aws.follow import follow
 from mlops.aws.jobs import Jobs
 from mlops.aws.launch import launch
@@ -24,24 +20,16 @@ from mlops.aws.queue import launch_or_wait, start_queued
 from mlops.aws.repair import repair
 from mlops.aws.retries import retry
 from mlops.aws.stops import stop_job, stop_run
-from mlops.aws.tables import LEDGER
-from mlops.aws.tokens import Hold, hold_tokens, release_tokens, settle_tokens
+from mlops.aws.tokens import hold_tokens, release_tokens, settle_tokens
 from mlops.budget import STOP_GRACE_SECONDS
 from mlops.errors import OpsError
-from mlops.events import EventKind, verify
-from mlops.job import Job, JobState
-from mlops.ledger import EntryKind, Totals, disagreements, person_scope, plan_scope
-from mlops.money import parse_usd
-from mlops.plan import Plan
+from mlops.ledger import person_scope
 from mlops.prices import price_file
-from mlops.settings import Settings
-from mlops.volumes import has_volume, volume_price, with_volume
+from mlops.volumes import volume_price, with_volume
 from tests.factories import NOW, QUOTAS, a_market, a_plan, an_asker, an_offer
-from tests.mlops.aws.embedded import Clock, FakeSageMaker
-from tests.mlops.aws.in_process import Dynamo, Killed, connect
+from tests.mlops.aws.in_process import Killed
+from tests.mlops.aws.money_books import PEOPLE, Books
 
-MODEL = "global.anthropic.claude-sonnet-4-6"
-PEOPLE = ("ada", "bob")
 VOLUME = volume_price("us-east-1", NOW, None)
 PRICES = {name: with_volume(price, VOLUME) for name, price in price_file().items()}
 MANY = st.integers(0, 100)
@@ -55,62 +43,8 @@ HOSTILE_PLANS = st.sampled_from(["", "plan-0", "../ledger", "plan#x", "TOTAL", "
 HOSTILE_NUMBERS = st.sampled_from([-1, 0, 2, 3, 99, 2**70])
 
 
-class DyingSageMaker(FakeSageMaker):
-    """A `Killed` that strikes during its call takes the caller's whole process with it."""
-
-    def __init__(self, clock: Clock, dynamo: Dynamo):
-        super().__init__(clock)
-        self._dynamo = dynamo
-
-    def _raise(self, field: str) -> None:
-        if isinstance(getattr(self, field), Killed):
-            self._dynamo.kill_after(-1)
-        super()._raise(field)
-
-
-class Money(RuleBasedStateMachine):
-    """Each person has a dollar a month, their team one and a half."""
-
-    steps = 0
-
-    def __init__(self, dynamo: Dynamo):
-        super().__init__()
-        dynamo.forget()
-        self.dynamo, self.clock = dynamo, Clock()
-        self.sagemaker = DyingSageMaker(self.clock, dynamo)
-        self.aws = {person: self._connect(person) for person in PEOPLE}
-        self.plans: list[Plan] = []
-        self.taken = count(1)
-        self.calls: dict[str, tuple[Aws, Hold, int]] = {}
-        self.bills: dict[str, int] = {}
-
-    def _connect(self, person: str) -> Aws:
-        settings = Settings(
-            person=person,
-            monthly_limit_usd="1.00",
-            team="nlp",
-            team_monthly_limit_usd="1.50",
-            bedrock_model_id=MODEL,
-            sandbox=True,
-        )
-        return connect(self.dynamo, self.sagemaker, settings)
-
-    def attempt(self, killed: int | None, act: Callable[..., Any], *arguments: Any) -> None:
-        """What a process does until it ends, is refused, or is killed."""
-        self.dynamo.kill_after(killed)
-        try:
-            act(*arguments)
-        except (OpsError, ClientError, Killed):
-            pass
-        finally:
-            self.dynamo.revive()
-
-    def job_names(self, running: bool = False) -> list[str]:
-        jobs = self.sagemaker.active() if running else list(self.sagemaker.jobs.values())
-        return [job["TrainingJobName"] for job in jobs]
-
-    def plan(self, which: int) -> Plan:
-        return self.plans[which % len(self.plans)]
+class Money(Books):
+    """What may happen, in any order."""
 
     @precondition(lambda self: len(self.plans) < 8)
     @rule(
@@ -152,7 +86,7 @@ class Money(RuleBasedStateMachine):
                 follow(self.aws["ada"], names[other % len(names)], self.clock)
             else:
                 plan = self.plan(other)
-                launch(self.aws[plan.person], plan.plan_id, 1, self.clock())
+                launch(self.aws[plan.person], plan, 1, self.clock())
         except OpsError:
             pass
 
@@ -199,12 +133,15 @@ class Money(RuleBasedStateMachine):
 
     @rule(plan_id=HOSTILE_PLANS, stage=HOSTILE_NUMBERS, attempt=HOSTILE_NUMBERS, which=MANY)
     def be_hostile(self, plan_id: str, stage: int, attempt: int, which: int) -> None:
-        known = self.plan(which).plan_id if self.plans and which % 2 else plan_id
         aws = self.aws["bob"]
-        self.attempt(None, launch, aws, known, stage, self.clock(), max(1, attempt % 5))
+        known = self.plan(which).plan_id if self.plans and which % 2 else plan_id
+        self.attempt(None, self._launch_known, aws, known, stage, max(1, attempt % 5))
         self.attempt(None, follow, aws, plan_id or "x", self.clock)
         scope = person_scope("ada", self.clock())
         self.attempt(None, Ledger(aws).set_limit, scope, -abs(stage))
+
+    def _launch_known(self, aws: Aws, plan_id: str, stage: int, attempt: int) -> None:
+        launch(aws, Plans(aws).get(plan_id), stage, self.clock(), attempt)
 
     @rule(created=st.booleans(), killed=st.booleans())
     def lose_the_next_answer(self, created: bool, killed: bool) -> None:
@@ -297,92 +234,3 @@ class Money(RuleBasedStateMachine):
     @rule(seconds=JUMPS)
     def jump(self, seconds: int) -> None:
         self.clock.advance(seconds)
-
-    @invariant()
-    def limits_hold_and_books_add_up(self) -> None:
-        """In every scope that was written since the last look."""
-        Money.steps += 1
-        ledger = Ledger(self.aws["ada"])
-        touched, self.dynamo.touched = self.dynamo.touched, set()
-        for scope in touched:
-            totals = ledger.totals(scope)
-            if totals is None:
-                continue
-            wrong = disagreements(totals, ledger.entries(scope))
-            assert not wrong, wrong
-            key = {"scope": scope, "entry": "TOTAL"}
-            item = self.dynamo.get_item(TableName=LEDGER, Key=key)["Item"]
-            assert item["left"] == totals.left_micro >= 0
-            self._check_approved_sum(totals)
-
-    def _check_approved_sum(self, totals: Totals) -> None:
-        """However often stages are tried again, a run takes no more than was approved for it."""
-        for plan in self.plans:
-            if totals.scope == plan_scope(plan.plan_id):
-                assert totals.spent_micro + totals.reserved_micro <= plan.ceiling_micro
-
-    def teardown(self) -> None:
-        """Everything ends and the watchdog goes round: nothing leaks, each run is reported once."""
-        self.sagemaker.error_before = self.sagemaker.error_after = None
-        self.sagemaker.limits = {}
-        for _ in range(5):
-            for name in self.job_names(running=True):
-                self.sagemaker.end(name, 10, metrics={"eval_f1": 0.5, "test_f1": 0.5})
-            self.clock.advance(40_000)
-            repair(self.aws["ada"], self.clock)
-        self.dynamo.touched = {row[0] for row in self._totals()}
-        leaked = [found for found in self._totals() if found[1]]
-        assert not leaked, leaked
-        self.limits_hold_and_books_add_up()
-        jobs, plans = Jobs(self.aws["ada"]), Plans(self.aws["ada"])
-        assert jobs.open() == [] and plans.open_approvals() == []
-        for plan in self.plans:
-            self._check_end(plan)
-        for key in self.calls:
-            self._check_bill(key)
-        recorded = {job.job_name for plan in self.plans for job in jobs.of_plan(plan.plan_id)}
-        assert recorded == set(self.sagemaker.jobs)
-
-    def _totals(self) -> list[tuple[str, int]]:
-        """Every scope that was ever opened, and what is reserved in it."""
-        ledger = Ledger(self.aws["ada"])
-        rows = self.dynamo.scopes(LEDGER)
-        found = [ledger.totals(scope) for scope in rows]
-        return [(t.scope, t.reserved_micro) for t in found if t is not None]
-
-    def _check_bill(self, key: str) -> None:
-        """What it cost when that was ever booked; else it died, and may have cost all that it held."""
-        aws, hold, _ = self.calls[key]
-        for scope in hold.scopes:
-            booked = sum(e.spent_micro for e in Ledger(aws).entries(scope) if e.key == key)
-            assert booked == self.bills.get(key, booked)
-            assert 0 < booked <= hold.micro
-
-    def _check_storage(self, plan: Plan, job: Job) -> None:
-        """The volume has a booking of its own, on types that have one, in the job's bill."""
-        ledger, scope = Ledger(self.aws["ada"]), plan_scope(plan.plan_id)
-        settled = ledger.find(scope, EntryKind.SETTLE, job.job_name)
-        volume = ledger.find(scope, EntryKind.STORAGE, job.job_name)
-        assert settled is not None
-        storage = volume.spent_micro if volume else 0
-        assert settled.spent_micro + storage == parse_usd(job.cost_usd or "0")
-        assert (storage > 0) == (bool(job.billed_seconds) and has_volume(job.instance_type))
-
-    def _check_end(self, plan: Plan) -> None:
-        approval = Plans(self.aws["ada"]).approval(plan.plan_id)
-        assert approval is not None and approval.status is ApprovalStatus.USED
-        log = EventLog(self.aws["ada"], self.clock).tail(plan.person)
-        assert verify(log) is None
-        ran = Jobs(self.aws["ada"]).of_plan(plan.plan_id)
-        assert all(job.settled for job in ran)
-        for job in ran:
-            self._check_storage(plan, job)
-        kinds = (EventKind.REPORT, EventKind.ERROR)
-        ends = [e.kind for e in log if e.turn == plan.turn and e.kind in kinds]
-        failed = all(job.state is JobState.FAILED for job in ran)
-        if ran:
-            wanted = [EventKind.ERROR if failed else EventKind.REPORT]
-            assert ends == wanted, (plan.turn, ends, approval.queue, [j.state for j in ran])
-        else:
-            # A launch that died or waited too long says so; one that was refused told its caller.
-            assert ends in ([EventKind.ERROR], [])

@@ -28,7 +28,7 @@ SECONDS = 60
 
 def running(aws: Aws, clock: Clock, sagemaker: FakeSageMaker, plan: Plan) -> str:
     approved(aws, clock, plan)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.train(name_of(plan))
     return name_of(plan)
 

@@ -29,7 +29,7 @@ POOR = {"eval_f1": 0.5, "test_f1": 0.5}
 def plan(aws: Aws, clock: Clock) -> Plan:
     """Running its first stage."""
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     return plan
 
 
@@ -116,7 +116,7 @@ def test_the_same_event_three_times_at_once(
 ):
     sides = [embedded.connect(sagemaker) for _ in range(3)]
     plan = approved(sides[0], clock)
-    launch(sides[0], plan.plan_id, 1, clock())
+    launch(sides[0], plan, 1, clock())
     for stage in (1, 2):
         if name_of(plan, stage) not in sagemaker.jobs:
             break

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
-from mlops.errors import FaultError, RequestError
+from mlops.aws.tables import JOBS
+from mlops.errors import OpsError, RequestError
 from mlops.job import Job, JobState
 from tests.factories import NOW, a_job, a_plan
 from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
@@ -51,6 +53,25 @@ def test_a_change_over_another_change_is_not_written(jobs: Jobs):
     assert jobs.save(theirs, theirs)
 
 
+def test_a_record_of_an_earlier_version_can_be_changed(
+    jobs: Jobs, aws: Aws, sagemaker: FakeSageMaker
+):
+    """It has fewer fields than ours, and was running when the new version came."""
+    job = jobs.add(a_job())
+    body = job.model_dump_json().replace(',"storage_usd":null', "")
+    assert body != job.model_dump_json()
+    aws.dynamodb.update_item(
+        TableName=JOBS,
+        Key={"job_name": job.job_name},
+        UpdateExpression="SET body = :b",
+        ExpressionAttributeValues={":b": body},
+    )
+    running(sagemaker, job)
+    sagemaker.end(job.job_name)
+    assert jobs.refresh(jobs.get(job.job_name)).state is JobState.COMPLETED
+    assert jobs.get(job.job_name).state is JobState.COMPLETED
+
+
 def test_a_closed_job_is_forgotten_by_the_watchdog_only(jobs: Jobs):
     job = jobs.add(a_job())
     jobs.close(job.job_name)
@@ -76,6 +97,8 @@ def test_every_open_job_is_found_beyond_a_page(jobs: Jobs):
         reason = "x" * 10_000
         jobs.add(a_job(plan, attempt=attempt, failure_reason=reason))
     assert len(jobs.open()) == 130
+    assert len(jobs.of_plan(plan.plan_id)) == 130
+    assert len(jobs.of_person("ada", limit=110)) == 110
 
 
 def test_a_refresh_stores_what_sagemaker_says(jobs: Jobs, sagemaker: FakeSageMaker, clock: Clock):
@@ -94,17 +117,42 @@ def test_a_refresh_stores_what_sagemaker_says(jobs: Jobs, sagemaker: FakeSageMak
     assert jobs.refresh(job) == ended
 
 
+@pytest.mark.parametrize("missing", ["TrainingEndTime", "TrainingStartTime"])
+def test_a_job_that_ran_is_never_free(
+    jobs: Jobs, sagemaker: FakeSageMaker, clock: Clock, missing: str
+):
+    """Whatever AWS leaves out: it ended at its last change, and began when it was seen to train."""
+    job = jobs.add(a_job())
+    running(sagemaker, job)
+    sagemaker.train(job.job_name)
+    training = jobs.refresh(job)
+    clock.advance(100)
+    sagemaker.end(job.job_name, 100)
+    answer = sagemaker.jobs[job.job_name]
+    answer |= {"LastModifiedTime": clock()}
+    del answer["BillableTimeInSeconds"], answer[missing]
+    ended = jobs.refresh(training)
+    assert (ended.billed_seconds, ended.ended_at) == (100, clock())
+
+
 def test_only_a_missing_job_is_missing(
     jobs: Jobs, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
 ):
     assert jobs.observe("nobody") is None
 
-    def describe(**_: str) -> None:
-        raise client_error("ThrottlingException")
+    for code, words in (
+        ("ThrottlingException", "Rate exceeded"),
+        ("AccessDeniedException", "The role was not found."),
+        ("404", "Not Found"),
+    ):
+        error = client_error(code, words)
 
-    monkeypatch.setattr(sagemaker, "describe_training_job", describe)
-    with pytest.raises(FaultError):
-        jobs.observe("nobody")
+        def describe(error: ClientError = error, **_: str) -> None:
+            raise error
+
+        monkeypatch.setattr(sagemaker, "describe_training_job", describe)
+        with pytest.raises(OpsError):
+            jobs.observe("nobody")
 
 
 def test_a_stop_is_asked_for_and_repeating_it_harms_nothing(jobs: Jobs, sagemaker: FakeSageMaker):

@@ -9,10 +9,12 @@ from botocore.exceptions import EndpointConnectionError
 
 from mlops.approvals import ApprovalStatus
 from mlops.aws.clients import Aws
+from mlops.aws.follow import follow
 from mlops.aws.jobs import Jobs
-from mlops.aws.launch import launch
+from mlops.aws.launch import Launched, launch
 from mlops.aws.ledger import Ledger
 from mlops.aws.plans import Plans
+from mlops.aws.queue import launch_or_wait
 from mlops.aws.reservations import release
 from mlops.aws.tables import PLANS
 from mlops.errors import FaultError, OpsError, RefusedError, RequestError
@@ -28,7 +30,7 @@ UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
 def refused(aws: Aws, plan: Plan, clock: Clock, stage: int = 1) -> OpsError:
     with pytest.raises(OpsError) as caught:
-        launch(aws, plan.plan_id, stage, clock())
+        launch(aws, plan, stage, clock())
     return caught.value
 
 
@@ -36,7 +38,7 @@ def test_an_approved_plan_is_reserved_created_and_recorded(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock)
-    job, again = launch(aws, plan.plan_id, 1, clock())
+    job, again = launch(aws, plan, 1, clock())
     assert (job.job_name, again) == (name_of(plan), False)
     assert Jobs(aws).open() == [job]
     assert sagemaker.creations == [job.job_name]
@@ -50,7 +52,7 @@ def test_the_reservation_becomes_the_platforms_own_limit(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock)
-    request = sagemaker.jobs[launch(aws, plan.plan_id, 1, clock()).job.job_name]
+    request = sagemaker.jobs[launch(aws, plan, 1, clock()).job.job_name]
     stage = plan.stages[0]
     condition = request["StoppingCondition"]
     assert condition == {"MaxRuntimeInSeconds": stage.max_runtime_seconds}
@@ -65,7 +67,7 @@ def test_the_reservation_becomes_the_platforms_own_limit(
 
 def test_boto3_accepts_the_request(server: Embedded, aws: Aws, clock: Clock, sagemaker):
     plan = approved(aws, clock)
-    request = sagemaker.jobs[launch(aws, plan.plan_id, 1, clock()).job.job_name]
+    request = sagemaker.jobs[launch(aws, plan, 1, clock()).job.job_name]
     ours = ("TrainingJobStatus", "SecondaryStatus", "CreationTime")
     real = server.connect().client("sagemaker")
     shape = real.meta.service_model.operation_model("CreateTrainingJob").input_shape
@@ -112,7 +114,7 @@ def test_an_approval_of_another_plan_or_sum_is_none(
 
 def test_an_unknown_plan_or_stage(aws: Aws, clock: Clock):
     with pytest.raises(RequestError):
-        launch(aws, "plan-0", 1, clock())
+        Plans(aws).get("plan-0")
     plan = approved(aws, clock)
     assert refused(aws, plan, clock, stage=9).code == "unknown_stage"
 
@@ -137,7 +139,7 @@ def test_many_plans_at_once_stay_within_the_month(
 
     def start(plan: Plan) -> bool:
         try:
-            return bool(launch(aws, plan.plan_id, 1, clock()))
+            return bool(launch(aws, plan, 1, clock()))
         except RefusedError:
             return False
 
@@ -151,11 +153,26 @@ def test_many_plans_at_once_stay_within_the_month(
 
 def test_launching_twice_is_the_same_job(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
     plan = approved(aws, clock)
-    first = launch(aws, plan.plan_id, 1, clock())
+    first = launch(aws, plan, 1, clock())
     clock.advance(30)
-    assert launch(aws, plan.plan_id, 1, clock()) == (first.job, True)
+    assert launch(aws, plan, 1, clock()) == (first.job, True)
     assert len(sagemaker.creations) == 1
     assert reserved(aws, plan) == plan.ceiling_micro
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_launched_again_after_its_run_it_is_the_same_job(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker, queued: bool
+):
+    plan = approved(aws, clock, a_plan(budget_usd="1.00", queue=queued))
+    first = launch_or_wait(aws, plan, clock)
+    sagemaker.end(name_of(plan), 30, "Stopped")
+    follow(aws, name_of(plan), clock)
+    assert reserved(aws, plan) == 0
+    again = launch_or_wait(aws, plan, clock)
+    assert isinstance(first, Launched) and isinstance(again, Launched)
+    assert again.again and again.job.job_name == first.job.job_name
+    assert sagemaker.creations == [name_of(plan)]
 
 
 def test_launching_from_many_sides_at_once_is_one_job(
@@ -164,9 +181,7 @@ def test_launching_from_many_sides_at_once_is_one_job(
     sides = [embedded.connect(sagemaker) for _ in range(3)]
     plan = approved(sides[0], clock)
     with ThreadPoolExecutor(6) as pool:
-        launched = list(
-            pool.map(lambda n: launch(sides[n % 3], plan.plan_id, 1, clock()).job, range(6))
-        )
+        launched = list(pool.map(lambda n: launch(sides[n % 3], plan, 1, clock()).job, range(6)))
     assert len({job.job_name for job in launched}) == 1
     assert len(sagemaker.creations) == 1
     assert reserved(sides[0], plan) == plan.ceiling_micro
@@ -198,7 +213,7 @@ def test_no_answer_keeps_the_reservation(
     assert (type(fault), fault.code) == (FaultError, "launch_uncertain")
     assert reserved(aws, plan) == plan.ceiling_micro
     assert Jobs(aws).open() == []
-    assert launch(aws, plan.plan_id, 1, clock()).again is created
+    assert launch(aws, plan, 1, clock()).again is created
     assert len(sagemaker.creations) == 1
     assert reserved(aws, plan) == plan.ceiling_micro
 
@@ -223,8 +238,8 @@ def test_a_later_stage_needs_the_ladders_reservation(
 ):
     plan = approved(aws, clock)
     assert refused(aws, plan, clock, stage=2).code == "approval_used"
-    launch(aws, plan.plan_id, 1, clock())
-    assert launch(aws, plan.plan_id, 2, clock()).job.stage == 2
+    launch(aws, plan, 1, clock())
+    assert launch(aws, plan, 2, clock()).job.stage == 2
     assert reserved(aws, plan) == plan.ceiling_micro
 
 
@@ -235,7 +250,7 @@ def test_spot_training_waits_no_longer_than_it_may_run(
 
     offers = [an_offer("ml.m5.large", spot_limit=1)]
     plan = approved(aws, clock, a_plan(a_market(offers), spot=True, budget_usd="5.00"))
-    request = sagemaker.jobs[launch(aws, plan.plan_id, 1, clock()).job.job_name]
+    request = sagemaker.jobs[launch(aws, plan, 1, clock()).job.job_name]
     assert request["EnableManagedSpotTraining"] is True
     condition = request["StoppingCondition"]
     assert condition["MaxWaitTimeInSeconds"] >= condition["MaxRuntimeInSeconds"]
@@ -257,8 +272,8 @@ def test_a_crash_after_any_step_is_mended_by_launching_again(
     with monkeypatch.context() as broken:
         broken.setattr(cls, step, dying_after(getattr(cls, step)))
         with pytest.raises(SystemError):
-            launch(aws, plan.plan_id, 1, clock())
-    job = launch(aws, plan.plan_id, 1, clock()).job
+            launch(aws, plan, 1, clock())
+    job = launch(aws, plan, 1, clock()).job
     assert Jobs(aws).open() == [job]
     assert len(sagemaker.creations) == 1
     assert reserved(aws, plan) == plan.ceiling_micro

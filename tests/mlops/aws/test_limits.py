@@ -43,7 +43,7 @@ def test_a_refused_limit_changes_no_later_month_either(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     with pytest.raises(RefusedError):
         Limits(aws).set_person("ada", 1, clock())
     assert Limits(aws).of_person("ada") == parse_usd("50")
@@ -59,10 +59,10 @@ def test_a_team_that_is_given_a_limit_is_booked_and_refuses(
     approval = Plans(aws).approval(plan.plan_id)
     assert approval is not None and approval.team == "nlp"
     with pytest.raises(RefusedError) as refused:
-        launch(aws, plan.plan_id, 1, clock())
+        launch(aws, plan, 1, clock())
     assert "team's monthly limit" in refused.value.message
     Limits(aws).set_team("nlp", plan.ceiling_micro, clock())
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     totals = Ledger(aws).totals(team_scope("nlp", NOW))
     assert totals is not None and totals.left_micro == 0
     assert verify(aws, clock()) == []
@@ -109,7 +109,7 @@ def test_a_statement_below_what_is_taken_admits_nothing_more(
 ):
     aws = embedded.connect(sagemaker, monthly_limit_usd="0.01")
     plan = approved(embedded.connect(sagemaker), clock)
-    launch(embedded.connect(sagemaker), plan.plan_id, 1, clock())
+    launch(embedded.connect(sagemaker), plan, 1, clock())
     Limits(aws).adopt(clock())
     assert Limits(aws).month_of_person("ada", clock()).left_micro == 0
     assert limit_of(aws, NEXT_MONTH) == parse_usd("0.01")
@@ -122,10 +122,10 @@ def test_a_team_without_a_limit_is_booked_and_can_be_limited_later(
     """What was spent before the limit counts against it."""
     aws = embedded.connect(sagemaker, team="nlp")
     first, second = a_plan(dataset="b"), a_plan(dataset="c")
-    launch(aws, approved(aws, clock, first).plan_id, 1, clock())
+    launch(aws, approved(aws, clock, first), 1, clock())
     Limits(aws).set_team("nlp", first.ceiling_micro + second.ceiling_micro - 1, clock())
     with pytest.raises(RefusedError, match="team's monthly limit"):
-        launch(aws, approved(aws, clock, second).plan_id, 1, clock())
+        launch(aws, approved(aws, clock, second), 1, clock())
     with pytest.raises(RefusedError, match="already spent or reserved"):
         Limits(aws).set_team("nlp", first.ceiling_micro - 1, clock())
     assert verify(aws, clock()) == []
@@ -143,7 +143,7 @@ def test_a_process_that_does_not_name_the_team_books_it_too(
         approved(named, clock, a_plan(dataset="b"))
     plan = approved(unnamed, clock, a_plan(dataset="c"))
     with pytest.raises(RefusedError, match="team's monthly limit"):
-        launch(unnamed, plan.plan_id, 1, clock())
+        launch(unnamed, plan, 1, clock())
 
 
 def test_a_person_moves_to_the_team_that_is_named_next(embedded: Embedded):

@@ -25,7 +25,7 @@ def test_42_minutes_on_a_t4_are_515480_micro_dollars(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock, a_plan(instance_type="ml.g4dn.xlarge", budget_usd="10.00"))
-    job = launch(aws, plan.plan_id, 1, clock()).job
+    job = launch(aws, plan, 1, clock()).job
     assert (job.instance_type, job.usd_per_hour) == ("ml.g4dn.xlarge", "0.7364")
     sagemaker.end(job.job_name, seconds=2520, metrics=GOOD)
     follow(aws, job.job_name, clock)
@@ -47,7 +47,7 @@ def test_two_who_follow_the_same_end_make_one_next_stage(
 ):
     aws = embedded.connect(sagemaker)
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), metrics={"eval_f1": 0.5})
     with ThreadPoolExecutor(4) as pool:
         others = [embedded.connect(sagemaker) for _ in range(4)]
@@ -60,7 +60,7 @@ def test_a_move_that_somebody_holds_is_left_to_them_until_they_are_dead(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), metrics=GOOD)
     assert Plans(aws).claim(plan.plan_id, "another", clock())
     follow(aws, name_of(plan), clock)
@@ -75,10 +75,10 @@ def test_a_launch_repeated_after_the_run_is_the_same_job(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock)
-    first = launch(aws, plan.plan_id, 1, clock()).job
+    first = launch(aws, plan, 1, clock()).job
     sagemaker.end(first.job_name, metrics=GOOD)
     follow(aws, first.job_name, clock)
-    again = launch(aws, plan.plan_id, 1, clock())
+    again = launch(aws, plan, 1, clock())
     assert (again.job.job_name, again.again) == (first.job_name, True)
     assert len(sagemaker.creations) == 1
 
@@ -88,7 +88,7 @@ def test_a_teams_month_is_booked_and_checked_too(
 ):
     aws = embedded.connect(sagemaker, team="nlp", team_monthly_limit_usd="20")
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     totals = Ledger(aws).totals(team_scope("nlp", NOW))
     assert totals is not None and totals.reserved_micro == plan.ceiling_micro
     assert totals.limit_micro == parse_usd("20")
@@ -102,7 +102,7 @@ def test_a_volume_is_reserved_with_its_stage_and_settled_beside_it(
     price = with_volume(price_file()["ml.m5.large"], volume_price("us-east-1", NOW, 180))
     market = a_market([an_offer("ml.m5.large", price=price)])
     plan = approved(aws, clock, a_plan(market, budget_usd="10.00"))
-    job = launch(aws, plan.plan_id, 1, clock()).job
+    job = launch(aws, plan, 1, clock()).job
     sagemaker.end(job.job_name, seconds=3600, metrics=GOOD)
     for _ in range(2):
         follow(aws, job.job_name, clock)

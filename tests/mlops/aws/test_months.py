@@ -154,7 +154,7 @@ def test_a_plain_yes_counts_when_it_is_launched(aws: Aws, clock: Clock):
     Plans(aws).save(plan)
     Plans(aws).approve(plan, "ada", clock())
     clock.advance(20)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     assert (taken(aws, "11"), taken(aws, "12")) == (0, plan.ceiling_micro)
     assert parse_usd("50") == month(aws, "12").limit_micro
 

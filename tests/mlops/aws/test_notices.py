@@ -29,7 +29,7 @@ def test_the_end_of_a_run_is_told_once_to_whom_it_belongs(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker, status: str, kind: str
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     stage = 1
     while stage <= len(plan.stages) and name_of(plan, stage) in sagemaker.jobs:
         sagemaker.end(name_of(plan, stage), seconds=10, status=status, metrics=GOOD)
@@ -55,7 +55,7 @@ def test_a_queue_that_ended_is_told(aws: Aws, clock: Clock, sagemaker: FakeSageM
 
 def test_settling_past_a_threshold_is_told(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     scope = person_scope("ada", clock())
     totals = Ledger(aws).totals(scope)
     assert totals is not None

@@ -52,3 +52,33 @@ def test_quotas_that_cannot_be_read_are_unknown(aws: Aws, monkeypatch: pytest.Mo
     monkeypatch.setattr(aws.client("service-quotas"), "list_service_quotas", refuse)
     found = offers(aws)["ml.g5.xlarge"]
     assert (found.quota.limit, found.available(spot=False)) == (None, None)
+
+
+def test_a_quota_that_service_quotas_could_not_read_is_unknown(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+):
+    real = aws.client("service-quotas").list_service_quotas
+
+    def without_values(**request: Any) -> dict[str, Any]:
+        answer = real(**request)
+        for quota in answer["Quotas"]:
+            if quota["QuotaName"].startswith("ml.g5.xlarge for training"):
+                del quota["Value"]
+        return answer
+
+    monkeypatch.setattr(aws.client("service-quotas"), "list_service_quotas", without_values)
+    found = offers(aws)
+    assert found["ml.g5.xlarge"].available(spot=False) is None
+    assert found["ml.g4dn.xlarge"].available(spot=False) == 2
+
+
+def test_jobs_of_others_may_have_several_types_or_none(aws: Aws, sagemaker: FakeSageMaker):
+    group = {"InstanceType": "ml.g4dn.xlarge", "InstanceCount": 1}
+    groups = {"InstanceGroups": [group, {**group, "InstanceType": "ml.g5.xlarge"}]}
+    for name, config in (("groups", groups), ("none", {})):
+        sagemaker.create_training_job(
+            TrainingJobName=name, ResourceConfig={"InstanceType": "", **config}
+        )
+    found = offers(aws)
+    assert found["ml.g4dn.xlarge"].available(spot=False) == 1
+    assert found["ml.g5.xlarge"].available(spot=False) == 0

@@ -1,5 +1,6 @@
 """Prices from the Price List API, once an hour, over the dated price file."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -102,3 +103,22 @@ def test_a_refresh_asks_at_once(aws: Aws, calls: list[dict[str, Any]]):
     pages = len(calls)
     prices.all(NOW, refresh=True)
     assert len(calls) == 2 * pages
+
+
+def test_after_the_clock_was_set_back_the_list_is_read_anew(aws: Aws, calls: list[dict[str, Any]]):
+    prices = Prices(aws)
+    prices.all(NOW + timedelta(days=300))
+    pages = len(calls)
+    assert prices.all(NOW)["ml.g5.xlarge"].fetched_at == NOW
+    assert len(calls) == 2 * pages
+
+
+def test_an_answer_that_cannot_be_read_is_none(aws: Aws, monkeypatch: pytest.MonkeyPatch):
+    """One product without terms: it may be the second price of any type."""
+
+    def answer(**_: Any) -> dict[str, Any]:
+        product = {"attributes": {"usagetype": "USE1-Train:ml.g5.xlarge"}}
+        return {"PriceList": [json.dumps({"product": product})]}
+
+    monkeypatch.setattr(aws.client("pricing"), "get_products", answer)
+    assert Prices(aws).all(NOW)["ml.g5.xlarge"].fetched_at is None

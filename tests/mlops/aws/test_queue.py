@@ -13,7 +13,7 @@ from mlops.aws.jobs import Jobs
 from mlops.aws.launch import Launched, launch
 from mlops.aws.limits import Limits
 from mlops.aws.plans import Plans
-from mlops.aws.queue import cancel, launch_or_wait, queue_plan, start_queued
+from mlops.aws.queue import Waits, cancel, launch_or_wait, queue_plan, start_queued
 from mlops.aws.repair import repair
 from mlops.aws.reservations import release
 from mlops.aws.waiting import waiting
@@ -106,7 +106,7 @@ def test_a_plain_yes_to_a_plan_that_may_wait_queues_it(
     sagemaker.limits["ml.m5.large"] = 0
     plan = wished(aws, clock, queue=True, max_wait_minutes=120)
     answer = launch_or_wait(aws, plan, clock)
-    assert answer == Queue(until=clock() + 2 * HOUR)
+    assert isinstance(answer, Waits) and answer.queue == Queue(until=clock() + 2 * HOUR)
     assert launch_or_wait(aws, plan, clock) == answer
     assert statuses(aws, clock) == ["queued"]
     assert reserved(aws, plan) == plan.ceiling_micro
@@ -128,7 +128,8 @@ def test_a_plan_for_later_starts_at_its_time(aws: Aws, clock: Clock):
     start = clock() + HOUR
     plan = wished(aws, clock, start_at=start.isoformat())
     answer = launch_or_wait(aws, plan, clock)
-    assert answer == Queue(not_before=start, until=start + 24 * HOUR)
+    assert isinstance(answer, Waits)
+    assert answer.queue == Queue(not_before=start, until=start + 24 * HOUR)
     assert start_queued(aws, clock) == ((), ())
     clock.advance(3601)
     assert start_queued(aws, clock) == ((plan.plan_id,), ())
@@ -190,7 +191,7 @@ def test_what_others_start_meanwhile_keeps_its_money(
     """A launch is refused; before it gives up, money comes free and the watchdog goes round."""
     Limits(aws).set_person("ada", parse_usd("0.10"), clock())
     first = approved(aws, clock, a_plan(budget_usd="1.00", dataset="b"))
-    launch(aws, first.plan_id, 1, clock())
+    launch(aws, first, 1, clock())
     plan = queued(aws, clock)
 
     def meanwhile() -> None:
@@ -228,7 +229,7 @@ def test_a_job_that_exists_keeps_its_money_whoever_is_refused(
 
 def test_nothing_is_given_back_under_a_running_job(aws: Aws, clock: Clock):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     approval = Plans(aws).approval(plan.plan_id)
     assert approval is not None
     with pytest.raises(FaultError, match="not settled"):

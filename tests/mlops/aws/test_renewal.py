@@ -47,7 +47,7 @@ def test_a_dearer_stage_is_not_started(
     plan = approved(aws, clock)
     listing(monkeypatch, **DEARER)
     with pytest.raises(RefusedError) as caught:
-        launch(aws, plan.plan_id, 1, clock())
+        launch(aws, plan, 1, clock())
     assert caught.value.code == "price_changed"
     [way] = caught.value.alternatives
     assert parse_usd(way.cost_usd or "0") > plan.ceiling_micro
@@ -69,7 +69,7 @@ def test_a_price_that_may_not_be_spent_is_not(
     plan = approved(aws, clock, a_plan())
     listing(monkeypatch, as_of=clock().date() - timedelta(days=200), **change)
     with pytest.raises(RefusedError) as caught:
-        launch(aws, plan.plan_id, 1, clock())
+        launch(aws, plan, 1, clock())
     assert caught.value.code == "price_unknown"
     assert caught.value.alternatives[0].message.startswith("Ask for a new plan: ")
     assert sagemaker.creations == []
@@ -78,7 +78,7 @@ def test_a_price_that_may_not_be_spent_is_not(
 def test_a_cheaper_stage_is_started(aws: Aws, clock: Clock, monkeypatch: pytest.MonkeyPatch):
     plan = approved(aws, clock)
     listing(monkeypatch, usd_per_hour_micro=1)
-    assert launch(aws, plan.plan_id, 1, clock()).job.stage == 1
+    assert launch(aws, plan, 1, clock()).job.stage == 1
 
 
 def test_an_old_plan_is_not_started(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
@@ -87,7 +87,7 @@ def test_an_old_plan_is_not_started(aws: Aws, clock: Clock, sagemaker: FakeSageM
     clock.advance(400 * DAY)
     Plans(aws).approve(plan, "ada", clock())
     with pytest.raises(RefusedError) as caught:
-        launch(aws, plan.plan_id, 1, clock())
+        launch(aws, plan, 1, clock())
     assert caught.value.code == "plan_expired"
     assert sagemaker.creations == []
 
@@ -96,7 +96,7 @@ def test_a_later_stage_that_became_dearer_ends_the_run(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), 30, metrics={"eval_f1": 0.5, "test_f1": 0.5})
     listing(monkeypatch, **DEARER)
     follow(aws, name_of(plan), clock)
@@ -125,7 +125,7 @@ def test_what_was_created_is_recorded_at_any_price(
     plan = approved(aws, clock)
     sagemaker.error_after = client_error("InternalFailure", status=500)
     with pytest.raises(FaultError):
-        launch(aws, plan.plan_id, 1, clock())
+        launch(aws, plan, 1, clock())
     listing(monkeypatch, **DEARER)
     clock.advance(180)
     assert repair(aws, clock).completed == (plan.plan_id,)
@@ -136,7 +136,7 @@ def test_a_stage_that_became_dearer_is_not_tried_again(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), 30, "Failed")
     follow(aws, name_of(plan), clock)
     before = reserved(aws, plan)

@@ -39,7 +39,7 @@ def crash(aws: Aws, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         with monkeypatch.context() as broken:
             broken.setattr(cls, step, die)
             with pytest.raises(SystemError):
-                launch(aws, plan.plan_id, 1, clock())
+                launch(aws, plan, 1, clock())
         return plan
 
     return launch_and_die
@@ -57,7 +57,7 @@ def test_nothing_to_do(aws: Aws, clock: Clock):
 
 def test_an_event_that_never_came(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), metrics={"eval_f1": 0.9, "test_f1": 0.9})
     assert repair(aws, clock).followed == 1
     assert len(logged(aws, clock, EventKind.REPORT)) == 1
@@ -69,7 +69,7 @@ def test_an_overrun_is_stopped_when_the_platform_did_not(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.train(name_of(plan))
     clock.advance(plan.stages[0].max_runtime_seconds + 120)
     assert repair(aws, clock).stopped == ()
@@ -102,7 +102,7 @@ def test_a_launch_that_died_before_recording_is_completed(
     with monkeypatch.context() as broken:
         broken.setattr(Jobs, "add", die)
         with pytest.raises(SystemError):
-            launch(aws, plan.plan_id, 1, clock())
+            launch(aws, plan, 1, clock())
     assert Jobs(aws).open() == []
     clock.advance(121)
     assert repair(aws, clock).completed == (plan.plan_id,)
@@ -137,9 +137,9 @@ def test_a_launch_that_is_just_under_way_is_left_alone(
 
         broken.setattr(Ledger, "book", die)
         with pytest.raises(SystemError):
-            launch(aws, plan.plan_id, 1, clock())
+            launch(aws, plan, 1, clock())
     assert repair(aws, clock) == NOTHING
-    assert launch(aws, plan.plan_id, 1, clock()).job.stage == 1
+    assert launch(aws, plan, 1, clock()).job.stage == 1
     assert reserved(aws, plan) == plan.ceiling_micro
 
 
@@ -147,7 +147,7 @@ def test_a_crash_between_two_stages_is_carried_on(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), metrics={"eval_f1": 0.5})
 
     def die(*_: object, **__: object) -> None:
@@ -168,7 +168,7 @@ def test_a_crash_while_ending_leaks_nothing(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch, step: str
 ):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), metrics={"eval_f1": 0.9, "test_f1": 0.9})
     import mlops.aws.follow as module
 
@@ -198,7 +198,7 @@ def test_one_broken_job_does_not_hinder_the_others(
 ):
     plans = [approved(aws, clock, a_plan(dataset=name, budget_usd="1.00")) for name in "ab"]
     for plan in plans:
-        launch(aws, plan.plan_id, 1, clock())
+        launch(aws, plan, 1, clock())
         sagemaker.end(name_of(plan))
     real = sagemaker.describe_training_job
 
@@ -216,12 +216,34 @@ def test_one_broken_job_does_not_hinder_the_others(
     assert reserved(aws, plans[0]) == 0
 
 
+@pytest.mark.parametrize(("cls", "kind"), [(Jobs, "open"), (Plans, "open_approvals")])
+def test_one_kind_of_repair_that_fails_does_not_hinder_the_others(
+    aws: Aws,
+    clock: Clock,
+    sagemaker: FakeSageMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    cls: type,
+    kind: str,
+):
+    ended, half = (approved(aws, clock, a_plan(dataset=n, budget_usd="1.00")) for n in "ab")
+    launch(aws, ended, 1, clock())
+    sagemaker.end(name_of(ended))
+    clock.advance(121)
+
+    def refuse(_: object) -> None:
+        raise client_error("ThrottlingException")
+
+    monkeypatch.setattr(cls, kind, refuse)
+    done = repair(aws, clock)
+    assert (done.followed, done.undone) == ((0, (half.plan_id,)) if cls is Jobs else (1, ()))
+
+
 def test_a_plan_whose_jobs_are_all_closed_is_still_reported(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
 ):
     """An index that was read too early shows the last job as running: nobody moved on."""
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), metrics={"eval_f1": 0.9, "test_f1": 0.9})
     with monkeypatch.context() as early:
         early.setattr("mlops.aws.follow._move_on", lambda *_: True)

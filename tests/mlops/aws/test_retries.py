@@ -36,7 +36,7 @@ def failed(aws: Aws, clock: Clock, sagemaker: FakeSageMaker) -> Plan:
     """Its first stage has failed after a minute, its second one runs."""
     plan = approved(aws, clock, a_plan(budget_usd="2.00", metric="f1", target=0.85))
     assert len(plan.stages) > 1
-    start(aws, plan.plan_id, 1, clock())
+    start(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), 60, "Failed")
     follow(aws, name_of(plan), clock)
     assert sagemaker.creations == [name_of(plan, 1), name_of(plan, 2)]
@@ -118,7 +118,7 @@ def test_a_died_launch_of_it_is_completed_by_whoever_moves_the_plan_on(
 
 def test_after_the_report_it_needs_a_new_plan(aws: Aws, clock: Clock, sagemaker: FakeSageMaker):
     plan = approved(aws, clock, a_plan(budget_usd="2.00"))
-    start(aws, plan.plan_id, 1, clock())
+    start(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), 60, "Failed")
     follow(aws, name_of(plan), clock)
     with pytest.raises(RefusedError) as refused:
@@ -136,7 +136,7 @@ def test_a_clamp_that_is_used_up_leaves_nothing_to_try_again_with(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock, a_plan(budget_usd="2.00", metric="f1", target=0.85))
-    start(aws, plan.plan_id, 1, clock())
+    start(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), plan.stages[0].max_runtime_seconds, "Failed")
     follow(aws, name_of(plan), clock)
     before = reserved(aws, plan)
@@ -150,7 +150,7 @@ def test_a_deadline_that_has_passed_leaves_no_time(
     aws: Aws, clock: Clock, sagemaker: FakeSageMaker
 ):
     plan = approved(aws, clock, a_plan(budget_usd="5.00", max_minutes=60, target=0.85))
-    start(aws, plan.plan_id, 1, clock())
+    start(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), 60, "Failed")
     follow(aws, name_of(plan), clock)
     clock.advance(3000)

@@ -196,6 +196,12 @@ def test_a_released_session_is_free_and_keeps_its_first_title(sessions: Sessions
     assert session is not None and session.title == "Train NER"
 
 
+def test_a_long_request_is_a_title_of_whole_words(sessions: Sessions):
+    sessions.open("s", "ada", f"Train {'wonderful ' * 10}", NOW)
+    session = sessions.get("s")
+    assert session is not None and session.title == f"Train{' wonderful' * 7}…"
+
+
 def test_a_persons_sessions_newest_first(sessions: Sessions):
     for n, session in enumerate(["a", "b", "c"]):
         claim(sessions, now=NOW + timedelta(minutes=n), session=session)

@@ -1,8 +1,12 @@
 """A person's stop ends the run, wherever it meets it: after a stage, between two, while one is created."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from lambdas.stop_training_job import stop
+from mlops.approvals import Queue
 from mlops.aws.clients import Aws
 from mlops.aws.follow import follow
 from mlops.aws.jobs import Jobs
@@ -16,6 +20,7 @@ from mlops.events import EventKind
 from mlops.job import EndReason, Job, JobState
 from mlops.plan import Plan
 from mlops.tools import StopInput
+from tests.factories import a_plan
 from tests.mlops.aws.embedded import Clock, FakeSageMaker, client_error
 from tests.mlops.aws.scenes import approved, books, logged, name_of, reserved
 
@@ -27,11 +32,11 @@ def running(aws: Aws, clock: Clock) -> Plan:
     """Its first of several stages has started."""
     plan = approved(aws, clock)
     assert len(plan.stages) > 1
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     return plan
 
 
-def asked_to_stop(aws: Aws, **what: str) -> Job:
+def asked_to_stop(aws: Aws, **what: Any) -> Job:
     answer = stop(aws, StopInput(person="ada", **what))
     assert answer.job is not None and answer.plan_id == what.get("plan_id")
     return answer.job
@@ -103,6 +108,18 @@ def test_a_run_is_stopped_by_its_plan(
     assert is_reported(aws, clock, running)
     with pytest.raises(RefusedError, match="has ended"):
         asked_to_stop(aws, plan_id=running.plan_id)
+
+
+def test_who_wants_a_plan_out_of_the_queue_stops_no_run(aws: Aws, clock: Clock):
+    plan = a_plan()
+    Plans(aws).save(plan)
+    Plans(aws).approve(plan, "ada", clock(), Queue(until=clock() + timedelta(hours=1)))
+    launch(aws, plan, 1, clock())
+    with pytest.raises(RefusedError) as refused:
+        stop(aws, StopInput(person="ada", plan_id=plan.plan_id, queued_only=True))
+    assert refused.value.code == "already_started"
+    assert not Jobs(aws).get(name_of(plan)).state.is_final
+    assert Plans(aws).last_stage(plan.plan_id) is None
 
 
 @pytest.mark.parametrize("dies", [False, True])

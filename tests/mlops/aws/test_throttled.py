@@ -68,7 +68,7 @@ def test_approved_by_nobody_its_money_comes_back(
 @pytest.mark.parametrize("by", ["event", "watchdog"])
 def test_a_later_stage_is_tried_again(aws: Aws, clock: Clock, sagemaker: FakeSageMaker, by: str):
     plan = approved(aws, clock)
-    launch(aws, plan.plan_id, 1, clock())
+    launch(aws, plan, 1, clock())
     sagemaker.end(name_of(plan), 30, metrics=MISSED)
     throttle(sagemaker)
     with pytest.raises(FaultError):

@@ -2,14 +2,13 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from mlops.aws.webhook import THREAD_NAME, post
+from tests.patience import PATIENCE_SECONDS, eventually
 
-PATIENCE_SECONDS = 10
 BEGINNINGS = {
     "http": b"HTTP/1.1 200 OK\r\n",
     # A handshake record of 16 KiB of which only drops follow.
@@ -59,14 +58,12 @@ def test_a_dripping_server_keeps_neither_thread_nor_connection(dripping: Drippin
     answer = post(dripping.url, {"text": "x"}, seconds=0.3)
     assert answer == "no answer within 0.3 seconds"
     assert dripping.left.wait(PATIENCE_SECONDS)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while any(thread.name == THREAD_NAME for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
+    eventually(lambda: all(thread.name != THREAD_NAME for thread in threading.enumerate()))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_nobody_there(scheme: str):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"{scheme}://127.0.0.1:{taken.getsockname()[1]}/secret"
-    answer = post(url, {})
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        answer = post(f"{scheme}://127.0.0.1:{deaf.getsockname()[1]}/secret", {})
     assert answer.startswith("it could not be reached") and "secret" not in answer

@@ -74,6 +74,29 @@ def test_cents_in_words_belong_to_their_amount(text: str, cost: str):
     assert unconfirmed(text, known([{"cost_usd": "4.00"}])) != []
 
 
+TOLD = {"billed_seconds": 90, "cost_usd": "0.9", "test_f1": 0.71, "max_minutes": 45}
+
+
+@pytest.mark.parametrize(
+    "text", ["90 s", "1.5 minutes", "$0.90", "90 cents", "F1 0.71", "71 %", "45 min"]
+)
+def test_a_figure_confirms_its_own_unit(text: str):
+    assert unconfirmed(text, known([TOLD])) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["$90", "90 minutes", "90 sentences", "90 %", "$0.71", "71 cents", "45 s", "$45"]
+)
+def test_a_figure_confirms_no_other_unit(text: str):
+    assert unconfirmed(text, known([TOLD])) == [text]
+
+
+def test_sums_are_of_their_unit_too():
+    said = known([{"jobs": [{"billed_seconds": 40}, {"billed_seconds": 50}]}])
+    assert unconfirmed("90 s in all", said) == []
+    assert unconfirmed("90 minutes, 90 sentences", said) == ["90 minutes", "90 sentences"]
+
+
 def test_without_sources_every_claim_is_unconfirmed():
     assert unconfirmed("$1 and 5%", known([])) == ["$1", "5%"]
 

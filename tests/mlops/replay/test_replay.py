@@ -128,6 +128,12 @@ def test_a_booking_that_was_changed():
     assert {what.split()[0] for what, _ in places(found)} == {"settle", "end"}
 
 
+def test_a_launch_of_a_plan_that_was_approved_for_the_queue():
+    told = story()
+    told[7][1]["status"] = "queued"
+    assert run(told).differences == ()
+
+
 @pytest.mark.parametrize(
     ("argument", "value"), [("max_cost_cents", 99_999), ("plan_id", "plan-of-another")]
 )
