@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agent.bedrock import MAX_OUTPUT_TOKENS, AttemptError
+from agent.bedrock import ASK_AGAIN, MAX_OUTPUT_TOKENS, AttemptError
 from agent.metering import ModelCall
 from agent.ports import Ports
 from agent.prompts import SYSTEM
-from agent.replies import OnText, Reply, clean
+from agent.replies import OnText, Reply
 from agent.state import State
+from agent.storable import clean
 from mlops.errors import Alternative, FaultError, RefusedError
 from mlops.tool_spec import ToolSpec
 
@@ -84,14 +85,20 @@ def _judged(reply: Reply) -> Reply:
     if reason in _BLOCKED:
         raise HaltError("guardrail", _blocked(reply))
     if reason in _MALFORMED:
-        error = FaultError("model_malformed", "The model's answer could not be read.", (_RETRY,))
+        error = FaultError(
+            "model_malformed", "The model's answer could not be read.", (ASK_AGAIN,)
+        )
         raise AttemptError(error, may_pass=True, reached=True, usage=reply.usage)
     if reason == "model_context_window_exceeded":
         raise FaultError(
             "conversation_too_long",
             "The conversation no longer fits the model. Start a new one; plans and jobs stay.",
         )
-    return _marked_as_cut(reply) if reason == "max_tokens" else reply
+    if reason == "max_tokens":
+        return _marked_as_cut(reply)
+    if not any("text" in b or "toolUse" in b for b in reply.message["content"]):
+        raise FaultError("empty_answer", "The model ended without an answer.", (ASK_AGAIN,))
+    return reply
 
 
 def _blocked(reply: Reply) -> str:
@@ -130,6 +137,3 @@ def _marked_as_cut(reply: Reply) -> Reply:
 def _pause(attempt: int, asked_for: float) -> float:
     longest = PAUSE_SECONDS * 2 ** (attempt - 1)
     return min(_MAX_PAUSE_SECONDS, max(asked_for, longest * random.uniform(0.5, 1.0)))
-
-
-_RETRY = Alternative(kind="retry", message="Ask again")

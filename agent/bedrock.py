@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.eventstream import ParserError
@@ -25,6 +26,7 @@ from mlops.errors import Alternative, FaultError, OpsError
 from mlops.tool_spec import ToolSpec
 
 MAX_OUTPUT_TOKENS = ALLOWANCE_OUTPUT_TOKENS
+ASK_AGAIN = Alternative(kind="retry", message="Ask again")
 
 _CACHE_POINT = {"cachePoint": {"type": "default"}}
 # What can break while a stream is read; botocore retries none of it.
@@ -51,29 +53,19 @@ class Model(Protocol):
     ) -> Reply: ...
 
 
+@dataclass(eq=False)
 class AttemptError(Exception):
     """One attempt came to nothing. `error` is for the person; `may_pass`: worth another attempt;
     `reached`: the model was at work, so it is billed; `usage` is None when nobody knows how much;
     `answered_chars` came before it broke, `ended` says that no more was made after them."""
 
-    def __init__(
-        self,
-        error: OpsError,
-        may_pass: bool,
-        reached: bool,
-        usage: Usage | None = None,
-        answered_chars: int = 0,
-        ended: bool = False,
-        wait_seconds: float = 0.0,
-    ):
-        super().__init__(error.message)
-        self.error = error
-        self.may_pass = may_pass
-        self.reached = reached
-        self.usage = usage
-        self.answered_chars = answered_chars
-        self.ended = ended
-        self.wait_seconds = wait_seconds
+    error: OpsError
+    may_pass: bool
+    reached: bool
+    usage: Usage | None = None
+    answered_chars: int = 0
+    ended: bool = False
+    wait_seconds: float = 0.0
 
 
 class BedrockModel:
@@ -135,7 +127,9 @@ class BedrockModel:
     ) -> dict[str, Any]:
         """What the provider caches is a prefix: tools, system and the conversation so far."""
         model_id = self._settings.bedrock_model_id
-        cache = [] if model_id.startswith("local.") else [_CACHE_POINT]
+        # Others turn a request with cache points away. What an ARN stands for is not seen in it.
+        may_cache = "anthropic." in model_id or model_id.startswith("arn:")
+        cache = [_CACHE_POINT] if may_cache else []
         request = {
             "modelId": model_id,
             "messages": _with_cache_point(messages, cache),
@@ -145,7 +139,7 @@ class BedrockModel:
         }
         if tools:
             specs = [_tool(spec) for spec in self._in_order(tools)]
-            request["toolConfig"] = {"tools": [*specs, *cache], "toolChoice": {"auto": {}}}
+            request["toolConfig"] = {"tools": [*specs, *cache]}
         return request
 
     def _guardrail(self) -> dict[str, Any]:
@@ -216,5 +210,5 @@ def _explain(error: Exception) -> OpsError:
     return FaultError(
         "model_interrupted",
         f"The model's answer {what}; nothing of it was done.",
-        (Alternative(kind="retry", message="Ask again"),),
+        (ASK_AGAIN,),
     )

@@ -26,7 +26,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import INTERRUPT, RESUME
 
 from agent.journal import LeaseLostError
-from mlops.aws.clients import Aws, Item, error_code
+from mlops.aws.clients import Aws, Item
+from mlops.aws.items import query, written
 from mlops.aws.tables import CHECKPOINTS
 
 _PREFIX = "checkpoints/agent"
@@ -131,24 +132,21 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
 
     def _replace(self, item: Item, parent: str | None) -> None:
         """Whatever boto3 sends again finds its own item, and takes its place."""
-        try:
-            self._db.put_item(
-                TableName=CHECKPOINTS,
-                Item=item,
-                ConditionExpression="attribute_not_exists(checkpoint_id) "
-                "OR checkpoint_id IN (:parent, :this)",
-                ExpressionAttributeValues={
-                    ":this": item["checkpoint_id"],
-                    ":parent": parent or item["checkpoint_id"],
-                },
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
+        if not written(
+            self._db.put_item,
+            TableName=CHECKPOINTS,
+            Item=item,
+            ConditionExpression="attribute_not_exists(checkpoint_id) "
+            "OR checkpoint_id IN (:parent, :this)",
+            ExpressionAttributeValues={
+                ":this": item["checkpoint_id"],
+                ":parent": parent or item["checkpoint_id"],
+            },
+        ):
             if "s3_key" in item:
                 self._drop_object(item["s3_key"])
             message = "Another process has gone on with this conversation."
-            raise LeaseLostError("lease_lost", message) from error
+            raise LeaseLostError("lease_lost", message)
 
     def _forget(self, thread: str, s3_key: str | None, config: RunnableConfig) -> None:
         """What belongs to the checkpoint before: its object, and the interrupts beside it."""
@@ -179,7 +177,15 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
         """The state, and its item with those beside it by sort key."""
         missing = None
         while True:
-            items = {item["SK"]: item for item in self._items(thread)}
+            # A resume right after an interrupt must not miss it: the read is consistent.
+            found = query(
+                self._db,
+                TableName=CHECKPOINTS,
+                KeyConditionExpression="PK = :t",
+                ExpressionAttributeValues={":t": thread},
+                ConsistentRead=True,
+            )
+            items = {item["SK"]: item for item in found}
             if _STATE not in items:
                 return None
             s3_key = items[_STATE].get("s3_key")
@@ -194,22 +200,6 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
             if s3_key is not None:
                 self._objects[thread] = s3_key
             return kept, items
-
-    def _items(self, thread: str) -> list[Item]:
-        """A resume right after an interrupt must not miss it: the read is consistent."""
-        request: dict[str, Any] = {
-            "TableName": CHECKPOINTS,
-            "KeyConditionExpression": "PK = :t",
-            "ExpressionAttributeValues": {":t": thread},
-            "ConsistentRead": True,
-        }
-        items: list[Item] = []
-        while True:
-            answer = self._db.query(**request)
-            items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return items
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _load(self, item: Item) -> Any:
         if "s3_key" in item:

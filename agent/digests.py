@@ -61,9 +61,7 @@ def _launch(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _jobs(data: Mapping[str, Any]) -> Iterator[str]:
     for job in data["jobs"][:3]:
-        f1 = job["metrics"].get("test_f1")
-        score = f", test F1 {f1:.4f}" if f1 is not None else ""
-        yield f"{job['job_name']} {job['state']}{score}"
+        yield f"{job['job_name']} {job['state']}{_score(job['metrics'].get('test_f1'))}"
 
 
 def _report(data: Mapping[str, Any]) -> Iterator[str]:
@@ -74,9 +72,12 @@ def _report(data: Mapping[str, Any]) -> Iterator[str]:
     verdicts = ", ".join(f"{v['clause']} {v['verdict']}" for v in report["verdicts"])
     yield f"{data['plan_id']} ended: {verdicts}, cost ${report['total_cost_usd']}"
     for stage in report["stages"]:
-        f1 = stage["metrics"].get("f1")
-        score = f", test F1 {f1:.4f}" if f1 is not None else ""
+        score = _score(stage["metrics"].get("f1"))
         yield f"stage {stage['stage']} {stage['job_name']}{score}"
+
+
+def _score(f1: float | None) -> str:
+    return "" if f1 is None else f", test F1 {f1:.4f}"
 
 
 def _stop(data: Mapping[str, Any]) -> Iterator[str]:

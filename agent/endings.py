@@ -3,15 +3,14 @@
 from typing import Any
 
 from agent import messages as talk
+from agent.bedrock import ASK_AGAIN
 from agent.state import State, Update, ending
 from mlops.dialogue import answers
 from mlops.dialogue.conversation import Action, Call, assistant_message, read
 from mlops.dialogue.exchanges import ToolOutcome, unmended
 from mlops.dialogue.phrases import say
-from mlops.errors import Alternative, FaultError, OpsError
+from mlops.errors import FaultError, OpsError
 from mlops.events import EventKind
-
-RETRY = Alternative(kind="retry", message="Ask again")
 
 
 def answer(before: list[dict[str, Any]], text: str) -> Update:
@@ -23,15 +22,19 @@ def answer(before: list[dict[str, Any]], text: str) -> Update:
 
 
 def end_with_error(before: list[dict[str, Any]], error: OpsError) -> Update:
+    return end_with_failure(before, error.as_data())
+
+
+def end_with_failure(before: list[dict[str, Any]], error: dict[str, Any]) -> Update:
     return {
-        "messages": [*before, talk.assistant(answers.failure(error.as_data()))],
+        "messages": [*before, talk.assistant(answers.failure(error))],
         "calls": [],
-        "ending": ending(EventKind.ERROR, error.as_data()),
+        "ending": ending(EventKind.ERROR, error),
     }
 
 
 def stuck(why: str) -> FaultError:
-    return FaultError("agent_stuck", f"The turn was ended: {why}", (RETRY,))
+    return FaultError("agent_stuck", f"The turn was ended: {why}", (ASK_AGAIN,))
 
 
 def last_words(state: State, text: str, wrong: list[str]) -> dict[str, Any]:
@@ -53,10 +56,9 @@ def last_words(state: State, text: str, wrong: list[str]) -> dict[str, Any]:
 def end_of_launch(before: list[dict[str, Any]], state: State) -> Update:
     """A plan approved after its turn had ended needs no thinking."""
     result = state["results"][0]
-    if result["ok"]:
-        return answer(before, answers.launched(result["data"], read(state["messages"]).language))
-    message = talk.assistant(result["data"]["message"])
-    return {"messages": [*before, message], "ending": ending(EventKind.ERROR, result["data"])}
+    if not result["ok"]:
+        return end_with_failure(before, result["data"])
+    return answer(before, answers.launched(result["data"], read(state["messages"]).language))
 
 
 def failure_of(state: State) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from agent.gateway import ToolGateway, open_gateway
 from agent.mcp_client import Authorize, McpClient
 from agent.mcp_gateway import bearer, sigv4
 from agent.mcp_offer import list_all, remote_tool
+from agent.mcp_replies import value_of
 from agent.tool_search import lexical
 from mlops.aws.clients import Aws
 from mlops.aws.gateway import DELIMITER
@@ -77,15 +78,15 @@ class ExternalTools:
         self._listed.wait(max(0.0, self._patient_until - self._clock()))
         return self._offer
 
-    def invoke(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def invoke(self, tool: RemoteTool, arguments: dict[str, Any]) -> dict[str, Any]:
         """FaultError for whatever the server refuses or fails at."""
-        self._offer[name].read(arguments)
-        asked = {"name": name.partition(DELIMITER)[2], "arguments": arguments}
+        tool.read(arguments)
+        asked = {"name": tool.name.partition(DELIMITER)[2], "arguments": arguments}
         try:
             answer = self._client.request("tools/call", asked, safe=False)
         except OpsError as error:
             raise self._fault(error.code, error.message) from error
-        value = self._redacted(_value(answer))
+        value = self._redacted(value_of(answer))
         if answer.get("isError"):
             said = value if isinstance(value, str) else json.dumps(value)
             raise self._fault("tool_failed", said[:_REASON_CHARS] or "no reason given")
@@ -154,10 +155,11 @@ class CombinedGateway:
         return [spec for pair in zip_longest(ours, others) for spec in pair if spec][:top_k]
 
     def invoke_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        owner = next((other for other in self._others if name in other.offered()), None)
-        if owner is None or any(spec.name == name for spec in self._ours.list_tools()):
-            return self._ours.invoke_tool(name, arguments)
-        return owner.invoke(name, arguments)
+        if all(spec.name != name for spec in self._ours.list_tools()):
+            for other in self._others:
+                if tool := other.offered().get(name):
+                    return other.invoke(tool, arguments)
+        return self._ours.invoke_tool(name, arguments)
 
     def _external(self, ours: Sequence[ToolSpec]) -> list[ToolSpec]:
         """Without what would shadow a tool of ours."""
@@ -207,21 +209,6 @@ def _described(tool: Mapping[str, Any]) -> str:
     """One line of printable text."""
     words = " ".join(str(tool.get("description") or tool["name"]).split())
     return "".join(c for c in words if c.isprintable())[:_MAX_DESCRIPTION_CHARS]
-
-
-def _value(answer: Mapping[str, Any]) -> Any:
-    """The structured content, else all text; JSON where the text is that. Other blocks are only named."""
-    if answer.get("structuredContent") is not None:
-        return answer["structuredContent"]
-    blocks = [block for block in answer.get("content") or () if isinstance(block, dict)]
-    text = "\n".join(
-        str(block.get("text", "")) if block.get("type") == "text" else f"[{block.get('type')}]"
-        for block in blocks
-    )
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _without(secret: str, value: Any) -> Any:

@@ -5,7 +5,7 @@ A model's output is judged here as anybody's: nothing in it can raise a budget o
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent.messages import size
 from agent.ports import Ports
@@ -28,73 +28,57 @@ _LAUNCH = "launch_sagemaker_training"
 Call = dict[str, Any]
 
 
-class _Verdict(NamedTuple):
-    """The call as it may be made, and the plan that a person must approve before."""
-
-    call: Call
-    asks_for: Plan | None = None
-
-
 class Gate:
     """Judges the calls of one step."""
 
     def __init__(self, ports: Ports):
         self._ports = ports
 
-    @property
-    def _tools(self) -> dict[str, ToolSpec]:
-        """Asked for anew: a tool that joins the Gateway is there without a restart."""
-        return {spec.name: spec for spec in self._ports.gateway.list_tools()}
-
     def judge(self, state: State) -> Update:
         """Allowed calls, refusals as results, and the plan that waits for approval."""
+        # Asked for anew: a tool that joins the Gateway is there without a restart.
+        tools = {spec.name: spec for spec in self._ports.gateway.list_tools()}
         seen = dict(state["seen"])
         calls: list[Call] = []
         refused: list[dict[str, Any]] = []
-        asked: list[Plan] = []
+        asked: Plan | None = None
         for number, call in enumerate(state["calls"], state["calls_made"] + 1):
             try:
-                verdict = self._check(state, call, number, seen, spending=self._spends(calls))
+                spec = _known(tools, call["tool"], number)
+                spending = any(tools[other["tool"]].spends for other in calls)
+                allowed, plan = self._check(state, spec, call, seen, spending)
             except OpsError as error:
                 refused.append(self._refuse(state, call, error))
                 continue
-            calls.append(verdict.call)
-            asked += [verdict.asks_for] if verdict.asks_for else []
-        for plan in asked:
-            self._ask(state, plan)
+            calls.append(allowed)
+            asked = plan or asked
+        if asked is not None:
+            self._ask(state, asked)
         return {
             "calls": calls,
             "results": refused,
-            "asking": asked[0].plan_id if asked else "",
+            "asking": asked.plan_id if asked else "",
             "calls_made": state["calls_made"] + len(state["calls"]),
             "refusals": state["refusals"] + len(refused),
             "seen": seen,
         }
 
-    def _spends(self, calls: list[Call]) -> bool:
-        return any(self._tools[call["tool"]].spends for call in calls)
-
     def _check(
-        self, state: State, call: Call, number: int, seen: dict[str, int], spending: bool
-    ) -> _Verdict:
-        if number > MAX_CALLS:
-            raise RequestError("too_many_calls", f"A turn has at most {MAX_CALLS} tool calls.")
-        spec = self._tools.get(call["tool"])
-        if spec is None:
-            known = ", ".join(sorted(self._tools))
-            raise RequestError("unknown_tool", f"There is no such tool. There are: {known}.")
+        self, state: State, spec: ToolSpec, call: Call, seen: dict[str, int], spending: bool
+    ) -> tuple[Call, Plan | None]:
+        """The call as it may be made, and the plan that a person must approve before."""
         own = _own_arguments(spec, call["arguments"])
         _check_repeats(spec, own, seen)
         _require_unlaunched(state, spec, own)
         if not spec.spends:
-            return _Verdict(self._complete(state, spec, call, own, max_cost_cents=0))
+            return self._complete(state, spec, call, own, max_cost_cents=0), None
         if spending:
             raise RefusedError("one_launch", "Only one plan can be launched at a time.")
         spec.read(own)
         plan = self._plan(state, own["plan_id"])
         cents = to_cents(plan.ceiling_micro)
         allowed = self._complete(state, spec, call, own, max_cost_cents=cents)
-        return _Verdict(allowed, None if self._is_approved(state, plan) else plan)
+        return allowed, None if self._is_approved(state, plan) else plan
 
     def _complete(
         self, state: State, spec: ToolSpec, call: Call, own: Mapping[str, Any], max_cost_cents: int
@@ -176,6 +160,15 @@ def approval_data(plan: Plan, status: str, approval: Approval | None = None) -> 
         "budget_usd": plan.budget_usd,
     }
     return data if approval is None else {**data, **approval.sealed()}
+
+
+def _known(tools: Mapping[str, ToolSpec], name: str, number: int) -> ToolSpec:
+    if number > MAX_CALLS:
+        raise RequestError("too_many_calls", f"A turn has at most {MAX_CALLS} tool calls.")
+    if name not in tools:
+        known = ", ".join(sorted(tools))
+        raise RequestError("unknown_tool", f"There is no such tool. There are: {known}.")
+    return tools[name]
 
 
 def _own_arguments(spec: ToolSpec, arguments: Any) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """A person's words in, what they mean out: code understands them before any model does, or says what is missing."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent import endings
 from agent import messages as talk
 from agent.acting import carry_out
+from agent.bedrock import ASK_AGAIN
 from agent.context import condensed
 from agent.gate import approval_data
 from agent.ports import Ports
-from agent.state import State, Update, anew
+from agent.state import State, Update, after
 from mlops.approvals import ApprovalStatus
 from mlops.constraints import Constraints, Intent, Parsed, at_moment
 from mlops.dialogue import answers
@@ -23,7 +25,7 @@ from mlops.dialogue.conversation import (
 )
 from mlops.dialogue.memory import datasets_offered
 from mlops.dialogue.phrases import say
-from mlops.errors import Alternative, RefusedError, RequestError
+from mlops.errors import Alternative, FaultError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.plan import Plan
 from mlops.version import rules_version
@@ -52,8 +54,7 @@ class Hearing:
         talked = read(heard)
         waiting = None if state["launch"] else self._waiting(talked)
         said[-1] = noted(words, parsed, heard, waiting)
-        if before is not state["messages"]:
-            said = anew([*before, *said])
+        said = after(state["messages"], before, said)
         parsed_json = parsed.model_dump(mode="json")
         update: Update = {"messages": said, "parsed": parsed_json}
         if state["launch"]:
@@ -124,11 +125,12 @@ class Hearing:
     ) -> list[dict[str, Any]] | None:
         """Takes a plan out of the queue; None when it was started before."""
         text = say("new_terms", talked.language, plan=plan.plan_id)
-        arguments = {"plan_id": plan.plan_id, "person": state["person"]}
+        arguments = {"plan_id": plan.plan_id, "queued_only": True, "person": state["person"]}
         action = Action(calls=(Call(tool="stop_training_job", arguments=arguments),), text=text)
         asked = assistant_message(action, f"{state['leg']}-cancel")
         results = carry_out(self._ports, state, talk.calls_of(asked))
         if not results[0]["ok"]:
+            _require_refused(results[0]["data"])
             return None
         key = f"new_terms#{plan.plan_id}"
         self._ports.journal.note(state, EventKind.THINKING, {"text": text}, key)
@@ -145,8 +147,10 @@ class Hearing:
             return {}
         asked = endings.ask_for([], state, Call(tool="list_s3_datasets", arguments={}))
         results = carry_out(self._ports, state, asked["calls"])
-        listed = results[0]["data"] if results[0]["ok"] else {"datasets": []}
+        listed = results[0]["data"]
         said = [*said, *asked["messages"], talk.results_message(results)]
+        if not results[0]["ok"]:
+            return endings.end_with_failure(said, listed)
         error = RequestError(
             "missing_dataset",
             answers.which_dataset(listed, talked.language),
@@ -162,13 +166,17 @@ def _ask_for_report(state: State) -> Update:
     """No person spoke: code asks for the report, so that it is put into words."""
     before = condensed(state["messages"])
     note = talk.noted(f"The run of {state['report']} has ended. Tell the person how, in short.")
-    said = [*talk.closed(before), note]
-    if before is not state["messages"]:
-        said = anew([*before, *said])
+    said = after(state["messages"], before, [*talk.closed(before), note])
     nothing_said = Parsed(intent=Intent.OTHER, constraints=Constraints(), evidence={})
     call = Call(tool="get_training_report", arguments={"plan_id": state["report"]})
     asked = endings.ask_for(said, state, call)
     return {"parsed": nothing_said.model_dump(mode="json"), **asked}
+
+
+def _require_refused(data: Mapping[str, Any]) -> None:
+    """A rule's no says that the plan has started; a fault says nothing of it, and is raised."""
+    if data["exit_code"] != RefusedError.exit_code:
+        raise FaultError(data["code"], data["message"], (ASK_AGAIN,))
 
 
 def _launch(plan_id: str) -> Call:

@@ -19,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.response import BaseHTTPResponse
 
 from agent.mcp_replies import MAX_BYTES, read_reply
+from mlops.aws.faults import scrubbed
 from mlops.aws.gateway import VERSIONS
 from mlops.errors import Alternative, FaultError, OpsError, RefusedError, RequestError
 
@@ -27,7 +28,6 @@ _ANSWER_SECONDS = 120.0
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.3
 _CONNECTIONS = 32
-_ERROR_CHARS = 300
 # To a client, an older server differs in nothing that is used here.
 _SPOKEN = (*VERSIONS, "2025-03-26")
 
@@ -47,7 +47,7 @@ class RpcError(FaultError):
     """The server's own error; `rpc_code` is JSON-RPC's number."""
 
     def __init__(self, rpc_code: int, message: str):
-        super().__init__("gateway_error", f"The tool server answered: {message[:_ERROR_CHARS]}")
+        super().__init__("gateway_error", f"The tool server answered: {scrubbed(message)}")
         self.rpc_code = rpc_code
 
 
@@ -255,13 +255,13 @@ def _place(url: str) -> str:
 
 
 def _said(response: BaseHTTPResponse) -> str:
-    """What an error's body says, in one short line."""
+    """What an error's body says, in one short line: a Gateway's names accounts and roles."""
     body = response.read(amt=4096).decode(errors="replace")
     try:
         body = str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
         pass
-    return " ".join(body.split())[:_ERROR_CHARS]
+    return scrubbed(body)
 
 
 def _rpc_error(reply: dict[str, Any]) -> RpcError:

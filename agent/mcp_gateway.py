@@ -13,8 +13,10 @@ from pydantic import SecretStr, ValidationError
 
 from agent.mcp_client import Authorize, McpClient, RpcError
 from agent.mcp_offer import Offer, list_all, offer_of
+from agent.mcp_replies import value_of
 from agent.tool_search import lexical
 from mlops.aws.clients import Aws
+from mlops.aws.faults import scrubbed
 from mlops.errors import FaultError, OpsError, RefusedError, RequestError, from_wire
 from mlops.tool_spec import ToolSpec
 from mlops.tools import TOOLS
@@ -26,7 +28,7 @@ _HOST_REGION = re.compile(r"\.bedrock-agentcore\.([a-z0-9-]+)\.amazonaws\.com[:/
 _LISTING_SECONDS = 30.0
 _INVALID_PARAMETERS = -32602
 _UNFIT = "Input validation error"
-_REASON_CHARS = 300
+_REASON_CHARS = 4_000
 
 
 def open_mcp_gateway(aws: Aws, url: str) -> "McpGateway":
@@ -82,12 +84,17 @@ class McpGateway:
         except RpcError as error:
             if error.rpc_code != _INVALID_PARAMETERS:
                 raise
-            gone = f"The Gateway offers {name} no more."
-            raise RequestError("unknown_tool", gone) from error
+            raise self._not_taken(name, error) from error
         return _result(name, _value(name, answer))
 
     def close(self) -> None:
         self._client.close()
+
+    def _not_taken(self, name: str, error: RpcError) -> RequestError:
+        """JSON-RPC has one code for a tool that is gone and for arguments that do not fit it."""
+        if name in self._offered(max_age_seconds=0).specs:
+            return RequestError("bad_arguments", f"{name}: {error.message}")
+        return RequestError("unknown_tool", f"The Gateway offers {name} no more.")
 
     def _offered(self, max_age_seconds: float = _LISTING_SECONDS) -> Offer:
         with self._lock:
@@ -124,25 +131,17 @@ def bearer(token: SecretStr) -> Authorize:
 
 
 def _value(name: str, result: dict[str, Any]) -> Any:
-    """The structured content, else the JSON (or just the text) in the first text block."""
-    blocks = result.get("content") or []
-    texts = [b.get("text", "") for b in blocks if isinstance(b, dict) and b.get("type") == "text"]
+    value = value_of(result)
     if result.get("isError"):
-        raise _failure(name, "\n".join(texts))
-    if "structuredContent" in result:
-        return result["structuredContent"]
-    text = texts[0] if texts else ""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+        raise _failure(name, value if isinstance(value, str) else json.dumps(value))
+    return value
 
 
 def _failure(name: str, said: str) -> OpsError:
+    reason = scrubbed(said[:_REASON_CHARS])
     if said.startswith(_UNFIT):
-        return RequestError("bad_arguments", f"{name}: {said[:_REASON_CHARS]}")
-    reason = said[:_REASON_CHARS] or "no reason given"
-    return FaultError("tool_failed", f"{name} failed: {reason}")
+        return RequestError("bad_arguments", f"{name}: {reason}")
+    return FaultError("tool_failed", f"{name} failed: {reason or 'no reason given'}")
 
 
 def _result(name: str, value: Any) -> dict[str, Any]:

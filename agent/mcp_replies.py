@@ -1,11 +1,13 @@
-"""What an MCP server sent in, the one JSON-RPC message that was waited for out: from JSON or from SSE."""
+"""What an MCP server sent in, the one JSON-RPC message that was waited for out: from JSON or from SSE;
+and what a tool said with it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from urllib3.response import BaseHTTPResponse
 
+from agent.storable import clean, storable
 from mlops.errors import FaultError
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -29,6 +31,19 @@ def read_reply(
         if message.get("id") == id and "method" not in message:
             return message
     raise FaultError("gateway_error", "The tool server's stream ended without an answer.")
+
+
+def value_of(result: Mapping[str, Any]) -> Any:
+    """A tool's structured content, else the JSON of its text; what cannot be kept as that is given
+    as text, with blocks of other kinds named."""
+    blocks = [block for block in result.get("content") or () if isinstance(block, dict)]
+    texts = {n: str(b.get("text", "")) for n, b in enumerate(blocks) if b.get("type") == "text"}
+    try:
+        value = result.get("structuredContent")
+        return storable(json.loads("\n".join(texts.values())) if value is None else value)
+    except (ValueError, RecursionError):
+        named = (texts.get(n, f"[{block.get('type')}]") for n, block in enumerate(blocks))
+        return clean("\n".join(named))
 
 
 def events(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -86,26 +86,19 @@ class Meter:
         return Reservation(hold, tokens)
 
     def settle(self, reserved: Reservation, reply: Reply) -> ModelCall:
-        """Books what the call used."""
-        return self._book(reserved, reply.usage, reply.stop_reason)
+        """Books what the call used, or the most that it can have used."""
+        usage = reply.usage or _at_most(reserved, MAX_OUTPUT_TOKENS)
+        return self._book(reserved, usage, reply.stop_reason)
 
     def settle_attempt(self, reserved: Reservation, failed: AttemptError) -> ModelCall | None:
         """Books what a failed attempt used, or the most that it can have used; None, and all is
         given back, when no model was reached."""
         if not failed.reached:
-            self.release(reserved)
+            if reserved.hold is not None:
+                release_tokens(self._aws, reserved.hold, self._clock())
             return None
-        usage = failed.usage or Usage(
-            cache_write_tokens=reserved.prompt_tokens,
-            output_tokens=_answered(failed),
-            at_most=True,
-        )
+        usage = failed.usage or _at_most(reserved, _answered(failed))
         return self._book(reserved, usage, failed.error.code)
-
-    def release(self, reserved: Reservation) -> None:
-        """The call was never made."""
-        if reserved.hold is not None:
-            release_tokens(self._aws, reserved.hold, self._clock())
 
     def _book(self, reserved: Reservation, usage: Usage, stop_reason: str) -> ModelCall:
         micro = 0
@@ -167,6 +160,11 @@ class Meter:
 def tokens_at_most(value: Any) -> int:
     """One token for each byte: no byte-level tokenizer makes more of a text."""
     return len(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _at_most(reserved: Reservation, output_tokens: int) -> Usage:
+    prompt = reserved.prompt_tokens
+    return Usage(cache_write_tokens=prompt, output_tokens=output_tokens, at_most=True)
 
 
 def _answered(failed: AttemptError) -> int:

@@ -102,13 +102,11 @@ def refusal_of(aws: Aws) -> OpsError | None:
 
 def _health(aws: Aws, model_id: str) -> ModelHealth:
     try:
-        found = _describe(aws, model_id)
-        _require_access(aws, found["modelId"])
+        life = _life_cycle(aws, model_id)
     except ClientError as error:
         return _unseen(aws, model_id, error)
     except BotoCoreError as error:
         raise translate(error) from error
-    life = found.get("modelLifecycle", {})
     if life.get("status") != "LEGACY":
         return ModelHealth(model_id=model_id, state=ModelState.READY)
     return ModelHealth(
@@ -128,14 +126,22 @@ def _with_price(found: ModelHealth, rate: TokenRate) -> ModelHealth:
     return found.model_copy(update={"message": f"{found.message} {note}".strip()})
 
 
-def _describe(aws: Aws, model_id: str) -> dict[str, Any]:
-    """The foundation model, behind its inference profile when it has one."""
+def _life_cycle(aws: Aws, model_id: str) -> dict[str, Any]:
+    """Of the model, whose access is checked too. One behind an inference profile need not be in
+    this region: that is what the profile is for."""
     bedrock = aws.client("bedrock")
-    behind = model_id
-    if _is_profile(model_id):
+    behind, is_profile = model_id, _is_profile(model_id)
+    if is_profile:
         profile = bedrock.get_inference_profile(inferenceProfileIdentifier=model_id)
         behind = profile["models"][0]["modelArn"].rpartition("/")[2]
-    return bedrock.get_foundation_model(modelIdentifier=behind)["modelDetails"]
+    try:
+        found = bedrock.get_foundation_model(modelIdentifier=behind)["modelDetails"]
+    except ClientError as error:
+        if not is_profile or error_code(error) not in _ABSENT:
+            raise
+        return {}
+    _require_access(aws, found["modelId"], is_profile)
+    return found.get("modelLifecycle", {})
 
 
 def _is_profile(model_id: str) -> bool:
@@ -145,7 +151,7 @@ def _is_profile(model_id: str) -> bool:
     return _PROFILE.match(model_id) is not None
 
 
-def _require_access(aws: Aws, behind: str) -> None:
+def _require_access(aws: Aws, behind: str, is_profile: bool) -> None:
     """RefusedError when the account may not use it; whoever may not ask is not stopped."""
     try:
         found = aws.client("bedrock").get_foundation_model_availability(modelId=behind)
@@ -157,6 +163,8 @@ def _require_access(aws: Aws, behind: str) -> None:
         "entitlementAvailability": ("NOT_AVAILABLE", "this account has no access to it yet"),
         "regionAvailability": ("NOT_AVAILABLE", f"{region} does not have it"),
     }
+    if is_profile:
+        del reasons["regionAvailability"]
     for field, (bad, why) in reasons.items():
         if found.get(field) == bad:
             raise RefusedError(

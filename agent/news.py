@@ -3,12 +3,13 @@
 No model is asked here: the words are the policy's.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from agent import messages as talk
-from agent.journal import Journal
+from agent.journal import Journal, LeaseLostError
 from agent.messages import Message
 from agent.state import State, ending
 from mlops.aws.clients import Aws
@@ -17,6 +18,8 @@ from mlops.aws.reports import end_of_run
 from mlops.dialogue.conversation import Action, Call, assistant_message
 from mlops.events import TOLD, EventKind
 from mlops.report_words import ended
+
+_LOG = logging.getLogger(__name__)
 
 
 class News:
@@ -28,15 +31,16 @@ class News:
         self._clock = clock
 
     def catch_up(self, state: State, plan_ids: Sequence[str]) -> list[Message]:
-        """Tells the ends of these plans' runs before the person's next words are heard."""
+        """Tells the ends of these plans' runs before the person's next words are heard. One that
+        cannot be read now stays untold: it must not stand in the way of the conversation."""
         heard: list[Message] = []
         for plan_id in plan_ids:
-            end = end_of_run(self._aws, plan_id, state["person"], "", self._clock)
-            turn, text = Plans(self._aws).get(plan_id).turn, ended(end)
-            answer = about_plan(ending(EventKind.ANSWER, {"text": text}), plan_id)
-            key = f"{TOLD}{plan_id}"
-            self._journal.note(state, EventKind.ANSWER, answer["data"], key, turn)
-            heard += _messages(plan_id, end.model_dump(mode="json"), text)
+            try:
+                heard += self._told(state, plan_id)
+            except LeaseLostError:
+                raise
+            except Exception:
+                _LOG.exception("the end of %s cannot be read", plan_id)
         return heard
 
     def told(self, state: State) -> State:
@@ -44,6 +48,14 @@ class News:
         end = end_of_run(self._aws, state["report"], state["person"], "", self._clock)
         answer = ending(EventKind.ANSWER, {"text": ended(end)})
         return {**state, "ending": about_plan(answer, state["report"])}
+
+    def _told(self, state: State, plan_id: str) -> list[Message]:
+        end = end_of_run(self._aws, plan_id, state["person"], "", self._clock)
+        turn, text = Plans(self._aws).get(plan_id).turn, ended(end)
+        answer = about_plan(ending(EventKind.ANSWER, {"text": text}), plan_id)
+        key = f"{TOLD}{plan_id}"
+        self._journal.note(state, EventKind.ANSWER, answer["data"], key, turn)
+        return _messages(plan_id, end.model_dump(mode="json"), text)
 
 
 def about_plan(answer: dict[str, Any], plan_id: str) -> dict[str, Any]:

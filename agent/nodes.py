@@ -13,7 +13,6 @@ from agent.asking import ask as ask_model
 from agent.confirming import confirmed, known_in
 from agent.context import window, without_reasoning
 from agent.endings import (
-    RETRY,
     answer,
     ask_for,
     end_of_launch,
@@ -25,17 +24,18 @@ from agent.endings import (
 )
 from agent.gate import MAX_CALLS, Gate
 from agent.hearing import Hearing
+from agent.journal import LeaseLostError
 from agent.metering import ModelCall
 from agent.ports import Ports
 from agent.replies import MAX_ARGUMENT_CHARS, UNREADABLE, too_long
 from agent.speaking import Speaking
-from agent.state import State, Update, anew
+from agent.state import State, Update, after
 from mlops.approvals import ApprovalStatus
 from mlops.constraints import Parsed
 from mlops.dialogue import answers
 from mlops.dialogue.claims import Known
 from mlops.dialogue.conversation import Call, assistant_message, read
-from mlops.errors import FaultError, OpsError, RefusedError
+from mlops.errors import OpsError, RefusedError
 from mlops.events import EventKind
 from mlops.money import parse_usd
 from mlops.workflow import next_step
@@ -74,15 +74,13 @@ class Nodes:
         thought = [talk.reasoning_of(message), text if calls else ""]
         self._note_thought(state, "\n".join(part for part in thought if part))
         update: Update = {
-            "messages": [message] if kept is state["messages"] else anew([*kept, message]),
+            "messages": after(state["messages"], kept, [message]),
             "reasoner": self._ports.settings.bedrock_model_id,
             "calls": calls,
             "iterations": state["iterations"] + 1,
         }
         if calls:
             return update
-        if not text:
-            raise FaultError("empty_answer", "The model ended without an answer.", (RETRY,))
         return {**update, "ending": last_words(state, text, wrong)}
 
     def gate(self, state: State) -> Update:
@@ -122,24 +120,21 @@ class Nodes:
 
     def _message(self, state: State, said: Known) -> dict[str, Any]:
         """From the model, or from the policy where there is none or its tokens are used up."""
-        conversation = window(state["messages"])
         if not self._ports.settings.react:
             return _by_policy(state)
-        self._ports.journal.require_lease(state)
         try:
-            return self._from_model(state, conversation, said)
-        except HaltError:
+            return self._from_model(state, said)
+        except (HaltError, LeaseLostError):
             raise
         except OpsError:
             # A plan was made and its price agreed: it is carried through without more words. An
             # end is told in any case.
-            if not state["report"] and read(conversation).result("plan_training") is None:
+            if not state["report"] and read(state["messages"]).result("plan_training") is None:
                 raise
             return _by_policy(state)
 
-    def _from_model(
-        self, state: State, conversation: list[dict[str, Any]], said: Known
-    ) -> dict[str, Any]:
+    def _from_model(self, state: State, said: Known) -> dict[str, Any]:
+        conversation = window(state["messages"])
         stream = self._ports.journal.stream(state)
         speaking = Speaking(said, stream)
         tools = self._ports.gateway.list_tools()

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.storable import clean, storable
+
 MAX_ARGUMENT_CHARS = 16_000
 MAX_ANSWER_CHARS = 60_000
 """Of one answer's text, and of its reasoning; several times what the output limit allows."""
@@ -19,9 +21,8 @@ UNREADABLE = "unreadable"
 """Key of a tool input whose JSON could not be taken; its value says why."""
 
 _NAME_CHARS = 64
-_TOOL_USE_ID = re.compile(rf"[a-zA-Z0-9_-]{{1,{_NAME_CHARS}}}")
+_TOOL_USE_ID = re.compile(rf"[a-zA-Z0-9_.:-]{{1,{_NAME_CHARS}}}")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _CUT = "… (cut: the answer was too long)"
 
 OnText = Callable[[str], None]
@@ -42,13 +43,13 @@ class Usage(BaseModel):
 
 
 class Reply(BaseModel):
-    """One assistant message, why it ended, and what it used."""
+    """One assistant message, why it ended, and what it used: None when the service did not say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     message: dict[str, Any]
     stop_reason: str
-    usage: Usage
+    usage: Usage | None
     trace: dict[str, Any] = {}
 
 
@@ -108,7 +109,7 @@ class Assembly:
         return Reply(
             message={"role": "assistant", "content": content},
             stop_reason=self.stop_reason,
-            usage=self.usage() or Usage(),
+            usage=self.usage(),
             trace=self._trace,
         )
 
@@ -212,12 +213,6 @@ class Assembly:
         return own
 
 
-def clean(text: str) -> str:
-    """Without what no screen or store can take: control characters, halves of surrogate pairs,
-    marks that turn the direction of the text around."""
-    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
-
-
 def too_long(length: int) -> str:
     return f"{length} characters, at most {MAX_ARGUMENT_CHARS} are allowed"
 
@@ -226,32 +221,12 @@ def _input(text: str, length: int) -> dict[str, Any]:
     if length > MAX_ARGUMENT_CHARS:
         return {UNREADABLE: too_long(length)}
     try:
-        value = json.loads(text or "{}", parse_constant=_no_constant)
+        value = json.loads(text or "{}")
     except (ValueError, RecursionError):
         return {UNREADABLE: "not valid JSON"}
-    return _cleaned(value) if isinstance(value, dict) else {UNREADABLE: "not a JSON object"}
-
-
-def _no_constant(name: str) -> Any:
-    """NaN and Infinity are Python's, not JSON's."""
-    raise ValueError(name)
-
-
-def _cleaned(value: dict[str, Any], depth: int = 20) -> dict[str, Any]:
-    """Strings that can be stored; what is nested too deep, or too large a number, is unreadable."""
+    if not isinstance(value, dict):
+        return {UNREADABLE: "not a JSON object"}
     try:
-        return _clean_value(value, depth)
+        return storable(value)
     except ValueError as error:
         return {UNREADABLE: str(error)}
-
-
-def _clean_value(value: Any, depth: int) -> Any:
-    if depth == 0:
-        raise ValueError("nested too deep")
-    if isinstance(value, dict):
-        return {clean(key): _clean_value(part, depth - 1) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_clean_value(part, depth - 1) for part in value]
-    if isinstance(value, int | float) and not abs(value) < 1e38:
-        raise ValueError("a number too large")
-    return clean(value) if isinstance(value, str) else value

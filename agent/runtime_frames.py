@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mlops.constraints import MAX_SENTENCE_CHARS
 from mlops.errors import OpsError, RequestError, explain_validation
 from mlops.events import Event, EventKind
-from mlops.session_ids import RESERVED
+from mlops.session_ids import require_id
 
 Frame = dict[str, Any]
 _WAITS = "waiting"
@@ -32,7 +32,7 @@ class Payload(BaseModel):
     approve: str | None = Field(default=None, min_length=1, max_length=80)
     decline: str | None = Field(default=None, min_length=1, max_length=80)
     resume: Resume | None = None
-    session: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    session: str | None = None
     follow: bool = False
 
     @model_validator(mode="after")
@@ -40,8 +40,8 @@ class Payload(BaseModel):
         asked = (self.prompt, self.approve, self.decline, self.resume)
         if sum(one is not None for one in asked) != 1:
             raise ValueError("exactly one of prompt, approve, decline and resume is wanted")
-        if self.session in RESERVED:
-            raise ValueError("this session is kept for the system; choose another id")
+        if self.session is not None:
+            require_id(self.session)
         return self
 
 
@@ -56,6 +56,8 @@ def read_payload(body: Any, header_session: str | None) -> Payload:
         return Payload.model_validate({**body, "session": header_session})
     except ValidationError as error:
         raise RequestError("bad_payload", explain_validation(error)) from error
+    except RequestError as error:
+        raise RequestError("bad_payload", error.message) from error
 
 
 class Ending(StrEnum):
@@ -97,7 +99,8 @@ class Outlook:
     def _note_approval(self, plan_id: str, status: str) -> None:
         waits = status == _WAITS
         self.ending, self.plan_id = (Ending.WAITING if waits else Ending.DONE), plan_id
-        self.running_plan = plan_id if status == "approved" else self.running_plan
+        if status == "approved":
+            self.running_plan, self.launched = plan_id, False
 
 
 class Frames:

@@ -1,5 +1,6 @@
 """Answers a payload: starts the turn that it asks for, then yields the session's events as frames."""
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from mlops.aws.sessions import Sessions
 from mlops.errors import FaultError, RequestError
 
 HEARTBEAT_SECONDS = 2.0
+# At a time: more of them would only keep the open streams, and /ping, from their share of the cores.
+_STARTS = 4
 
 
 class Streams:
@@ -30,12 +33,14 @@ class Streams:
         self._tails = tails
         self._clock = clock
         self._log = EventLog(services.aws, clock)
+        self._starting = threading.BoundedSemaphore(_STARTS)
 
     @translated()
     def start(self, payload: Payload) -> "Stream":
         """The turn runs when this returns; OpsError when it may not."""
         self._tails.require_room()
-        watched = self._begin(payload)
+        with self._starting:
+            watched = self._begin(payload)
         return Stream(self._frames(watched, payload.follow), watched)
 
     def _begin(self, payload: Payload) -> "_Watched":

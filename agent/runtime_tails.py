@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from agent.runtime_watches import LOOK_SECONDS, REST_SECONDS, Tail, Watch
+from agent.runtime_watches import Tail, Watch
 from mlops.aws.clients import Aws, translated
 from mlops.aws.events import EventLog
 from mlops.aws.heads import SessionHead, read_heads
@@ -16,6 +16,8 @@ from mlops.events import Event
 
 MOST_STREAMS = 200
 _READERS = 8
+# While a turn runs in a watched session, and while none does.
+_LOOK_SECONDS, _IDLE_SECONDS = 0.1, 0.25
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +56,6 @@ class Tails:
             watch = self._watches.get(session_id)
             if watch is None:
                 watch = self._watches[session_id] = Watch(session_id, after, tokens_after)
-            watch.next_at, watch.pause = 0.0, LOOK_SECONDS
             tail = Tail(watch, self._log, after, tokens_after, self._looks, self._leave)
             tail.join()
             self._start()
@@ -64,7 +65,7 @@ class Tails:
     def look_again(self, tail: Tail) -> None:
         """A turn was started: what was seen before says nothing of it."""
         with self._lock:
-            tail.since, tail.watch.next_at = self._looks, 0.0
+            tail.since = self._looks
         self._wake.set()
 
     def close(self) -> None:
@@ -96,20 +97,10 @@ class Tails:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="log-reader") as readers:
             while not self._closed.is_set():
                 self._wake.clear()
-                self._look(readers, self._due())
-                self._wake.wait(self._pause())
-
-    def _due(self) -> list[Watch]:
-        """Those to look at now, and those that would be due in a moment: one request asks for all."""
-        soon = time.monotonic() + LOOK_SECONDS / 2
-        return [watch for watch in list(self._watches.values()) if watch.next_at <= soon]
-
-    def _pause(self) -> float:
-        """Until the next session is due; a new stream ends it."""
-        soonest = min((w.next_at for w in list(self._watches.values())), default=None)
-        if soonest is None:
-            return REST_SECONDS
-        return min(max(soonest - time.monotonic(), 0.0), REST_SECONDS)
+                now, watches = time.monotonic(), list(self._watches.values())
+                self._look(readers, [watch for watch in watches if watch.rests_until <= now])
+                runs = any(watch.head.turn for watch in watches)
+                self._wake.wait(_LOOK_SECONDS if runs else _IDLE_SECONDS)
 
     def _look(self, readers: ThreadPoolExecutor, watches: Sequence[Watch]) -> None:
         if not watches:
@@ -120,19 +111,27 @@ class Tails:
         try:
             with translated():
                 heads = read_heads(self._aws, [watch.session_id for watch in watches])
-                list(readers.map(lambda watch: self._read(watch, heads, look), watches))
         except OpsError as error:
             _LOG.warning("the logs could not be read: %s", error.message)
             for watch in watches:
                 watch.fail(error)
+            return
+        list(readers.map(lambda watch: self._read(watch, heads, look), watches))
 
     def _read(self, watch: Watch, heads: dict[str, SessionHead], look: int) -> None:
+        """What cannot be read of one session holds up no other."""
         head = heads.get(watch.session_id, SessionHead())
         fresh: list[Event] = []
-        if head.seq > watch.seq:
-            fresh += self._log.tail(watch.session_id, watch.seq)
-        if watch.wants_tokens(head):
-            fresh += self._log.tail_tokens(watch.session_id, watch.token)
+        try:
+            with translated():
+                if head.seq > watch.seq:
+                    fresh += self._log.tail(watch.session_id, watch.seq)
+                if watch.wants_tokens(head):
+                    fresh += self._log.tail_tokens(watch.session_id, watch.token)
+        except OpsError as error:
+            _LOG.warning("the log of %s could not be read: %s", watch.session_id, error.message)
+            watch.fail(error)
+            return
         watch.publish(sorted(fresh, key=lambda event: event.at), head, look)
 
 

@@ -12,14 +12,10 @@ from mlops.aws.heads import SessionHead
 from mlops.errors import OpsError
 from mlops.events import Event, EventKind
 
-# How often a session is looked at: as long as news comes, and ever slower while none does.
-LOOK_SECONDS = 0.1
-# While nothing is watched, and after a fault.
-REST_SECONDS = 1.0
-_SLOWEST_SECONDS = 0.25
-_SLOWER = 1.5
 # Text streams soon after an event, or after text: a turn that is silent is asked for it less often.
-_SLOWEST_TEXT_SECONDS = 1.0
+_TEXT_SECONDS, _SLOWEST_TEXT_SECONDS, _SLOWER = 0.1, 1.0, 1.5
+# After a fault.
+_REST_SECONDS = 1.0
 # What a client may be behind before it reads from the log again.
 _MOST_QUEUED = 5_000
 _GIVE_UP_SECONDS = 30.0
@@ -124,8 +120,8 @@ class Watch:
         self.tails: list[Tail] = []
         self.head = SessionHead()
         self.look = 0
-        self.next_at = self.tokens_at = 0.0
-        self.pause = self.tokens_pause = LOOK_SECONDS
+        self.rests_until = 0.0
+        self._tokens_at, self._tokens_pause = 0.0, _TEXT_SECONDS
         self.changed = threading.Condition()
         self._failing_since: float | None = None
         self._error: OpsError | None = None
@@ -136,7 +132,8 @@ class Watch:
                 self.token = max(self.token, event.seq)
             else:
                 self.seq = max(self.seq, event.seq)
-        self._schedule(bool(events))
+        if events:
+            self._tokens_at, self._tokens_pause = 0.0, _TEXT_SECONDS
         with self.changed:
             ended = self.head.turn is not None and head.turn is None
             first = self.look == 0
@@ -152,15 +149,15 @@ class Watch:
         now, is_new = time.monotonic(), head.seq > self.seq
         if not (head.turn or self.head.turn):
             return False
-        if head.turn and not is_new and now < self.tokens_at:
+        if head.turn and not is_new and now < self._tokens_at:
             return False
-        self.tokens_pause = min(self.tokens_pause * _SLOWER, _SLOWEST_TEXT_SECONDS)
-        self.tokens_at = now + self.tokens_pause
+        self._tokens_pause = min(self._tokens_pause * _SLOWER, _SLOWEST_TEXT_SECONDS)
+        self._tokens_at = now + self._tokens_pause
         return True
 
     def fail(self, error: OpsError) -> None:
         now = time.monotonic()
-        self.next_at = now + REST_SECONDS
+        self.rests_until = now + _REST_SECONDS
         with self.changed:
             self._error = error
             self._failing_since = self._failing_since or now
@@ -170,11 +167,3 @@ class Watch:
         since, error = self._failing_since, self._error
         if since and error and time.monotonic() - since > _GIVE_UP_SECONDS:
             raise error
-
-    def _schedule(self, news: bool) -> None:
-        if news:
-            self.pause = self.tokens_pause = LOOK_SECONDS
-            self.tokens_at = 0.0
-        else:
-            self.pause = min(self.pause * _SLOWER, _SLOWEST_SECONDS)
-        self.next_at = time.monotonic() + self.pause

@@ -7,9 +7,11 @@ from mlops.events import EventKind
 _ANEW: dict[str, Any] = {"role": "anew", "content": []}
 
 
-def anew(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As an update of the messages: these take the place of all that were there."""
-    return [_ANEW, *messages]
+def after(
+    before: list[dict[str, Any]], kept: list[dict[str, Any]], more: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """As an update of the messages `before`: more of them, after `kept` where that is another list."""
+    return more if kept is before else [_ANEW, *kept, *more]
 
 
 def grown(before: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from tests.agent.converse_wire import (
     exception_headers,
     frame,
 )
+from tests.patience import PATIENCE_SECONDS
 
 Script = Callable[[dict[str, Any]], Answer]
 
@@ -155,7 +155,7 @@ def serve(script: Script) -> Iterator[ConverseServer]:
         thread.join()
 
 
-def connect(aws: Aws, url: str, retries: int = 0, read_timeout: float = 20) -> Aws:
+def connect(aws: Aws, url: str, retries: int = 0, read_timeout: float = PATIENCE_SECONDS) -> Aws:
     """The same account with its model at `url`; botocore itself repeats nothing unless told to."""
     connected = Aws(aws.settings, aws.session)
     retrying: Any = {"total_max_attempts": retries + 1, "mode": "standard"}
@@ -163,7 +163,7 @@ def connect(aws: Aws, url: str, retries: int = 0, read_timeout: float = 20) -> A
         "bedrock-runtime",
         endpoint_url=url,
         region_name="us-east-1",
-        config=Config(retries=retrying, read_timeout=read_timeout, connect_timeout=5),
+        config=Config(retries=retrying, read_timeout=read_timeout),
     )
     return connected
 
@@ -192,10 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._stream(answer)
 
     def _hold(self, event: threading.Event) -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if event.wait(0.02) or self.converse.stopping.is_set():
-                return
+        while not event.wait(0.02) and not self.converse.stopping.is_set():
+            pass
 
     def _error(self, status: int, code: str, message: str) -> None:
         body = json.dumps({"message": message}).encode()

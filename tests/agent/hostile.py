@@ -23,12 +23,12 @@ from mlops.money import parse_usd
 from mlops.settings import Settings
 from tests.agent.converse_server import Script, connect, in_order, says, serve, uses
 from tests.agent.world import clock
+from tests.patience import PATIENCE_SECONDS
 
 PRICED = "global.anthropic.claude-sonnet-5-5"
 TRAIN = "Train NER on cier-small. Budget: $10, Time: 1 hour, F1 score > 40%"
 QUESTION = "Is there anything new?"
 SECRET = "wJalrXUtnFEMI-not-for-anyone"
-PATIENCE_SECONDS = 60
 _ENDS = ("answer", "error", "approval")
 _MAX_EVENT_CHARS = 300_000
 

@@ -17,9 +17,9 @@ from agent.turns import Turns
 from mlops.aws.clients import Aws
 from mlops.settings import Settings
 from tests.agent.world import World
+from tests.patience import PATIENCE_SECONDS
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-PATIENCE_SECONDS = 20.0
 
 Frame = dict[str, Any]
 

@@ -27,8 +27,8 @@ from mlops.tools import TOOLS
 from tests.agent.converse_server import connect
 from tests.factories import a_job
 from tests.mlops.aws.embedded import Embedded, FakeSageMaker
+from tests.patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 60
 DOUBTED = "No result contains"
 ENDINGS = ("answer", "approval", "report", "error")
 _TASKS = {

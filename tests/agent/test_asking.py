@@ -27,6 +27,7 @@ from tests.agent.converse_server import (
 )
 from tests.agent.fakes import PLAN, TRAIN
 from tests.agent.world import World, clock, kinds, last
+from tests.patience import PATIENCE_SECONDS
 
 SONNET = "global.anthropic.claude-sonnet-5"  # $2 in, $10 out
 QUESTION = "Is there anything new?"
@@ -129,7 +130,7 @@ def test_a_slow_first_byte_is_waited_for(priced: World):
         submitted = turns.submit(priced.session, QUESTION)
         assert not turns.wait(submitted, 0.1)
         released.set()
-        assert turns.wait(submitted, 20)
+        assert turns.wait(submitted, PATIENCE_SECONDS)
 
 
 def test_a_model_that_never_answers_is_given_up(priced: World):
@@ -182,6 +183,14 @@ def test_whole_calls_before_the_cut_are_made(priced: World):
     two = uses(("get_costs", {}), ("prepare_dataset", ""))
     turn(priced, {**two, "stopReason": "max_tokens"}, answer(), text=QUESTION)
     assert priced.gateway.names() == ["get_costs"]
+
+
+def test_an_empty_answer_does_not_stop_a_plan(priced: World):
+    """Current models end a turn without a word after some results."""
+    events, _ = turn(priced, {"content": PLAN["content"]}, *[says(" ")] * 8, text=TRAIN)
+    assert kinds(events)[-2:] == ["approval", "done"]
+    events, _ = turn(priced, says(" "))
+    assert last(events, "error")["code"] == "empty_answer"
 
 
 def test_malformed_output_is_asked_for_again(priced: World):

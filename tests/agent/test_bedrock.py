@@ -15,7 +15,7 @@ def test_sends_nothing_that_current_models_refuse():
     ask(aws)
     request = aws.requests[0]
     assert request["inferenceConfig"].keys() == {"maxTokens"}
-    assert request["toolConfig"]["toolChoice"] == {"auto": {}}
+    assert request["toolConfig"].keys() == {"tools"}
     assert "additionalModelRequestFields" not in request
 
 
@@ -28,8 +28,9 @@ def test_tools_are_sorted_and_end_in_a_cache_point():
     assert cache == aws.requests[0]["system"][-1] == {"cachePoint": {"type": "default"}}
 
 
-def test_the_local_planner_gets_no_cache_point():
-    aws = FakeAws([delta(0, text="ok"), stop()], model_id="local.planner-v1")
+@pytest.mark.parametrize("model_id", ["local.planner-v1", "us.meta.llama4-scout-17b-v1:0"])
+def test_who_cannot_cache_gets_no_cache_point(model_id: str):
+    aws = FakeAws([delta(0, text="ok"), stop()], model_id=model_id)
     ask(aws)
     assert "cachePoint" not in str(aws.requests[0])
 
@@ -145,12 +146,25 @@ def test_a_call_that_the_limit_cut_off_is_left_out():
 
 @pytest.mark.parametrize(
     "text",
-    ['{"a": NaN}', '{"a": 1e999}', "[" * 100_000, '{"a": ' + "[" * 30 + "]" * 30 + "}"],
-    ids=["nan", "infinite", "unclosed", "deep"],
+    [
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        f'{{"a": {2**64}}}',
+        "[" * 100_000,
+        '{"a": ' + "[" * 30 + "]" * 30 + "}",
+    ],
+    ids=["nan", "infinite", "long", "unclosed", "deep"],
 )
 def test_input_that_no_store_takes_is_marked(text: str):
     aws = FakeAws([start(0, "get_costs"), delta(0, toolUse={"input": text}), stop("tool_use")])
     assert ask(aws).message["content"][0]["toolUse"]["input"].keys() == {UNREADABLE}
+
+
+def test_an_id_of_any_vendor_is_kept():
+    call = start(0, "get_costs")
+    call["contentBlockStart"]["start"]["toolUse"]["toolUseId"] = "functions.get_costs:0"
+    use = ask(FakeAws([call, stop("tool_use")])).message["content"][0]["toolUse"]
+    assert use["toolUseId"] == "functions.get_costs:0"
 
 
 def test_ids_and_names_are_made_fit_to_be_sent_back():

@@ -4,7 +4,6 @@ import random
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.types import INTERRUPT, RESUME
@@ -13,6 +12,7 @@ from agent.checkpoints import CheckpointSaver
 from agent.journal import LeaseLostError
 from mlops.aws.clients import Aws
 from mlops.aws.tables import CHECKPOINTS
+from mlops.errors import FaultError
 from tests.agent.fakes import PLAN, TRAIN, launch_latest, says
 from tests.agent.world import World, plan_id
 from tests.faults import Fault, on_the_wire
@@ -123,7 +123,7 @@ def test_a_state_that_was_put_without_an_answer_is_its_own_successor(
     metadata: Any = {"source": "loop", "step": 1, "parents": {}}
     with on_the_wire() as wire:
         wire.arm("dynamodb.PutItem", 1, fault)
-        with pytest.raises((ClientError, BotoCoreError)):
+        with pytest.raises(FaultError):
             saver.put(first, checkpoint, metadata, {})  # type: ignore[arg-type]
         assert wire.met
     second = saver.put(first, checkpoint, metadata, {})  # type: ignore[arg-type]

@@ -7,10 +7,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from agent import messages as talk
 from agent.context import KEPT_CHARS, MAX_CHARS, condensed, window, without_reasoning
-from agent.state import anew, grown
+from agent.state import after, grown
 from mlops.dialogue.conversation import read, understand
 from tests.agent.fakes import PLAN, TRAIN, ScriptedModel, calls, launch_latest, says
 from tests.agent.world import World
+from tests.patience import PATIENCE_SECONDS
 
 Message = dict[str, Any]
 
@@ -71,7 +72,7 @@ def test_old_turns_become_lines_and_the_latest_stay():
 
 def test_the_note_is_nobodys_words():
     short = condensed(many(100))
-    assert "question 0" not in read(short).earlier_texts
+    assert "question 0" not in read(short).before.said
     assert understand([*short, talk.user("What datasets do we have?")]).intent == "datasets"
 
 
@@ -144,8 +145,13 @@ def test_messages_grow_or_are_replaced():
         {"role": "user"},
         {"role": "assistant"},
     ]
-    assert grown([{"role": "user"}], anew([{"role": "assistant"}])) == [{"role": "assistant"}]
-    assert grown([{"role": "user"}], anew([])) == []
+    said: list[dict[str, Any]] = [{"role": "user"}]
+    assert grown(said, after(said, said, [{"role": "assistant"}])) == [
+        *said,
+        {"role": "assistant"},
+    ]
+    assert grown(said, after(said, [], [{"role": "assistant"}])) == [{"role": "assistant"}]
+    assert grown(said, after(said, [], [])) == []
 
 
 def test_another_model_is_not_shown_the_thoughts_of_the_first(world: World):
@@ -163,7 +169,7 @@ def test_two_hundred_turns_stay_small_and_the_log_keeps_them_all(world: World):
     model = ScriptedModel(*(says(f"answer {n} " + "y" * 4_000) for n in range(198)))
     turns = world.turns_of(model)
     for _ in range(198):
-        assert turns.wait(turns.submit(world.session, "Is there anything new?"), 20)
+        assert turns.wait(turns.submit(world.session, "Is there anything new?"), PATIENCE_SECONDS)
     model.script = [PLAN, launch_latest(), says("It runs.")]
     world.ask(turns, TRAIN)
     assert _state_chars(world.saver, world.session) < 300_000

@@ -7,6 +7,7 @@ import pytest
 
 from mlops.aws.plans import Plans
 from mlops.errors import RefusedError
+from mlops.tools import TOOLS
 from tests.agent.fakes import NOW, PLAN, TRAIN, calls, launch, launch_latest, make_plan, says
 from tests.agent.world import World, errors, kinds, last, plan_id
 
@@ -89,6 +90,19 @@ def test_a_flood_of_calls_is_cut(world: World):
     flood = [("stop_training_job", {"job_name": f"j{n}"}) for n in range(100)]
     world.ask(world.turns(calls(*flood)), "Is there anything new?")
     assert len(world.gateway.invoked) == 30
+
+
+def test_a_tool_that_goes_away_while_calls_are_judged_is_no_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """What the model was offered is judged by one look at what there is."""
+    looks = [list(TOOLS.values())] * 2
+    rest = [TOOLS["list_s3_datasets"]]
+    monkeypatch.setattr(world.gateway, "list_tools", lambda: looks.pop() if looks else rest)
+    asked = calls(("get_costs", {}), ("list_s3_datasets", {}), ("list_s3_datasets", {}))
+    events = world.ask(world.turns(asked, says("ok")), "Is there anything new?")
+    assert kinds(events).count("tool_result") == 3
+    assert last(events, "answer") == {"text": "ok"}
 
 
 def test_independent_calls_are_answered_in_one_message(world: World):

@@ -6,9 +6,9 @@ import pytest
 
 from mlops.approvals import Queue
 from mlops.aws.plans import Plans
-from mlops.errors import RefusedError
+from mlops.errors import FaultError, RefusedError
 from tests.agent.fakes import PLAN, TRAIN, ScriptedModel, launch, launch_latest, says
-from tests.agent.world import World, clock, errors, last, plan_id
+from tests.agent.world import World, clock, errors, kinds, last, plan_id
 
 
 def test_new_terms_close_the_waiting_plan(world: World):
@@ -99,7 +99,8 @@ def test_new_terms_take_a_queued_plan_out_of_the_queue(world: World):
     world.gateway.answers["stop_training_job"] = {"plan_id": old, "released_usd": "0.50"}
     events = world.ask(world.turns(PLAN, launch_latest()), "make it $8")
     stopped = [sent for name, sent in world.gateway.invoked if name == "stop_training_job"]
-    assert stopped == [{"plan_id": old, "person": world.aws.settings.person}]
+    person = world.aws.settings.person
+    assert stopped == [{"plan_id": old, "queued_only": True, "person": person}]
     assert any(old in e.data["text"] for e in events if e.kind == "thinking")
     assert last(events, "plan")["plan"]["budget_usd"] == "8.00"
     assert last(events, "approval")["status"] == "waiting"
@@ -119,6 +120,20 @@ def test_new_terms_do_not_add_a_run_to_the_one_that_runs(world: World, waited: b
     text = last(events, "answer")["text"]
     assert old in text and "stop it" in text and "nothing new was planned" in text
     assert world.gateway.names().count("plan_training") == planned
+
+
+def test_a_fault_does_not_say_that_a_queued_plan_runs(world: World):
+    queued(world)
+    world.gateway.answers["stop_training_job"] = FaultError("throttled", "Slow down.")
+    events = world.ask(world.turns(), "make it $8")
+    assert last(events, "error")["code"] == "throttled"
+    assert "answer" not in kinds(events)
+
+
+def test_a_fault_does_not_say_that_there_are_no_datasets(world: World):
+    world.gateway.answers["list_s3_datasets"] = FaultError("throttled", "Slow down.")
+    events = world.ask(world.turns(), "Train a NER model, at most $10")
+    assert last(events, "error")["code"] == "throttled"
 
 
 def test_a_further_run_is_a_further_request(world: World):

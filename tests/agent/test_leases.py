@@ -1,15 +1,14 @@
 """Leases of a process: the heartbeat outlives every failure, and what it could not renew is not held."""
 
-import threading
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
 
 import pytest
 
 from agent.leases import Leases
 from mlops.aws.sessions import LEASE, Sessions
-from tests.agent.world import PATIENCE_SECONDS, World, clock
+from tests.agent.world import World, clock
 from tests.faults import Fault, on_the_wire
+from tests.patience import eventually
 
 SECONDS = LEASE.total_seconds()
 
@@ -82,9 +81,9 @@ def test_a_request_that_failed_does_not_end_the_heartbeat(
     with on_the_wire() as wire:
         leases.claim(world.session, "turn-1", "text", "title", "me")
         wire.arm("dynamodb.UpdateItem", 1, fault)
-        _until(lambda: wire.met)
+        eventually(lambda: wire.met)
         ticks.now = SECONDS
-        _until(lambda: leases.held(world.session, "turn-1"))
+        eventually(lambda: leases.held(world.session, "turn-1"))
     leases.close()
 
 
@@ -103,7 +102,7 @@ def test_nothing_that_happens_to_one_lease_ends_the_heartbeat_of_the_others(
     leases.claim(other, "turn-2", "text", "title", "me")
     for _ in range(3):
         ticks.now += SECONDS
-        _until(lambda: leases.held(other, "turn-2"))
+        eventually(lambda: leases.held(other, "turn-2"))
     assert not leases.held(world.session, "turn-1")
     leases.close()
 
@@ -111,10 +110,3 @@ def test_nothing_that_happens_to_one_lease_ends_the_heartbeat_of_the_others(
 def _leases(world: World, ticks: Ticks, heartbeat_seconds: float = 0.01) -> Leases:
     person = world.aws.settings.person
     return Leases(Sessions(world.aws), person, clock, heartbeat_seconds, ticks)
-
-
-def _until(done: Callable[[], bool]) -> None:
-    deadline = clock() + timedelta(seconds=PATIENCE_SECONDS)
-    while not done():
-        assert clock() < deadline
-        threading.Event().wait(0.005)

@@ -22,6 +22,7 @@ from tests.agent.mcp_server import (
     result,
     status,
 )
+from tests.patience import PATIENCE_SECONDS
 
 Connect = Callable[..., tuple[McpClient, Server]]
 
@@ -30,7 +31,9 @@ Connect = Callable[..., tuple[McpClient, Server]]
 def connect() -> Iterator[Connect]:
     opened: list[tuple[McpClient, Server]] = []
 
-    def make(*script: Answer, seconds: float = 5, **scripts: Any) -> tuple[McpClient, Server]:
+    def make(
+        *script: Answer, seconds: float = PATIENCE_SECONDS, **scripts: Any
+    ) -> tuple[McpClient, Server]:
         server = Server(ping=list(script) or [result({})], **scripts)
         client = McpClient(server.url, _unsigned, seconds, lambda _: None)
         opened.append((client, server))
@@ -197,7 +200,7 @@ def test_an_answer_that_does_not_come_is_given_up(connect: Connect, drips: bool)
         handler.chunks(end=False)
         while drips and not given_up.wait(0.02):
             handler.wfile.write(b"2\r\n:\n\r\n")
-        given_up.wait(10)
+        given_up.wait(PATIENCE_SECONDS)
 
     client, _ = connect(hang, seconds=0.3)
     with pytest.raises(TransportError) as caught:

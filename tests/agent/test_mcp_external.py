@@ -1,8 +1,8 @@
 """External MCP servers: what of theirs is offered, and what they can never do."""
 
+import json
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +17,7 @@ from mlops.settings import Settings
 from mlops.tool_spec import RemoteTool, ToolSpec
 from mlops.tools import TOOLS
 from tests.agent.mcp_server import Answer, Handler, Server, error, result, status
+from tests.patience import PATIENCE_SECONDS, eventually
 
 SCHEMA = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
 SECRET = "sesame-0123456789"
@@ -67,7 +68,7 @@ class World:
         self.servers.append(server)
         named = ExternalServer(name="wiki", url=server.url, allowed_tools=allow)
         authorize: Any = bearer(Settings.from_env({"LLMOPS_GATEWAY_TOKEN": SECRET}).gateway_token)  # type: ignore[arg-type]
-        client = McpClient(server.url, authorize, 5, lambda _: None)
+        client = McpClient(server.url, authorize, PATIENCE_SECONDS, lambda _: None)
         self.clients.append(client)
         return ExternalTools(named, client, secret, lambda: self.now)
 
@@ -81,6 +82,11 @@ class World:
             server.close()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.external_tools._PATIENCE_SECONDS", PATIENCE_SECONDS)
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     made = World()
@@ -90,6 +96,10 @@ def world() -> Iterator[World]:
 
 def names(tools: ExternalTools) -> list[str]:
     return sorted(tools.offered())
+
+
+def look_up(tools: ExternalTools, word: Any) -> dict[str, Any]:
+    return tools.invoke(tools.offered()["wiki___look_up"], {"word": word})
 
 
 def test_tools_are_namespaced_never_spend_and_get_no_injected_field(world: World):
@@ -161,7 +171,7 @@ def test_a_slow_server_is_waited_for_only_once(world: World, monkeypatch: pytest
     gate = threading.Event()
 
     def slow(handler: Handler, message: dict[str, Any]) -> None:
-        gate.wait(10)
+        gate.wait(PATIENCE_SECONDS)
         listed("one")(handler, message)
 
     tools = world.tools(tools_list=[slow])
@@ -169,7 +179,7 @@ def test_a_slow_server_is_waited_for_only_once(world: World, monkeypatch: pytest
     world.now = 1
     assert names(tools) == []
     gate.set()
-    assert tools._listed.wait(5)
+    assert tools._listed.wait(PATIENCE_SECONDS)
     assert names(tools) == ["wiki___one"]
 
 
@@ -182,12 +192,27 @@ def test_answers_are_framed_as_data(world: World):
         result({}),
     ]
     tools = world.tools(tools_call=answers)
-    tools.offered()
-    found = [tools.invoke("wiki___look_up", {"word": "x"}) for _ in range(5)]
+    found = [look_up(tools, "x") for _ in range(5)]
     assert [f["result"] for f in found] == ["plain", {"a": 1}, {"b": 2}, "a\n[image]", ""]
     assert {f["source"] for f in found} == {"wiki, an external server: data only"}
     asked = [p for method, p, _ in world.servers[0].asked if method == "tools/call"]
     assert asked[0] == {"name": "look_up", "arguments": {"word": "x"}}
+
+
+@pytest.mark.parametrize(
+    "value", [2**64, float("nan"), "[" * 900 + "]" * 900], ids=["long", "nan", "deep"]
+)
+def test_json_that_no_store_takes_is_given_as_text(world: World, value: Any):
+    text = value if isinstance(value, str) else json.dumps({"a": value})
+    structured = {"structuredContent": {"a": json.loads(text)}} if value != value else {}
+    tools = world.tools(SECRET, tools_call=[said(text, **structured)])
+    assert look_up(tools, "x")["result"] == text
+
+
+def test_answers_are_clean(world: World):
+    tools = world.tools(tools_call=[said('{"a\\ud800": "b\\u0000c"}'), said("d\x00e")])
+    assert look_up(tools, "x")["result"] == {"a?": "bc"}
+    assert look_up(tools, "x")["result"] == "de"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +232,7 @@ def test_every_failure_is_a_short_fault(world: World, answer: Answer, code: str)
     tools.offered()
     world.clients[0]._max_bytes = 50_000
     with pytest.raises(FaultError) as caught:
-        tools.invoke("wiki___look_up", {"word": "x"})
+        look_up(tools, "x")
     assert caught.value.code == code
     assert caught.value.message.startswith("wiki (external server): ")
     assert len(caught.value.message) < 500 and SECRET not in caught.value.message
@@ -216,25 +241,20 @@ def test_every_failure_is_a_short_fault(world: World, answer: Answer, code: str)
 def test_a_server_cannot_say_our_token_back(world: World):
     told = {"structuredContent": {SECRET: [f"Bearer {SECRET}", 1, None]}}
     tools = world.tools(SECRET, tools_call=[result(told)])
-    tools.offered()
-    assert tools.invoke("wiki___look_up", {"word": "x"})["result"] == {
-        "[token]": ["Bearer [token]", 1, None]
-    }
+    assert look_up(tools, "x")["result"] == {"[token]": ["Bearer [token]", 1, None]}
     assert world.servers[0].headers("tools/call")["Authorization"] == f"Bearer {SECRET}"
 
 
 def test_bad_arguments_are_not_sent(world: World):
     tools = world.tools()
-    tools.offered()
     with pytest.raises(RequestError, match="word"):
-        tools.invoke("wiki___look_up", {"word": 7})
+        look_up(tools, 7)
     assert "tools/call" not in world.servers[0].methods()
 
 
 def test_a_lost_session_begins_anew(world: World):
     tools = world.tools(tools_call=[status(404), said("again")])
-    tools.offered()
-    assert tools.invoke("wiki___look_up", {"word": "x"})["result"] == "again"
+    assert look_up(tools, "x")["result"] == "again"
     assert world.servers[0].methods().count("initialize") == 2
 
 
@@ -267,10 +287,8 @@ def test_others_that_are_down_do_not_stop_ours(world: World):
     assert gateway.invoke_tool("get_costs", {}) == {}
 
 
-def _renewed(tools: ExternalTools, world: World, lists: int, seconds: float = 5) -> None:
+def _renewed(tools: ExternalTools, world: World, lists: int) -> None:
     """Waits until the listing that is due has come."""
-    end = time.monotonic() + seconds
     tools.renew()
-    while (world.lists() < lists or tools._renewing) and time.monotonic() < end:
-        time.sleep(0.005)
+    eventually(lambda: world.lists() >= lists and not tools._renewing)
     assert world.lists() == lists

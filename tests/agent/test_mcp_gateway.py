@@ -22,6 +22,10 @@ from tests.agent.world import credentials
 COSTS = "get-costs___get_costs"
 STRANGER = "hr___holidays"
 SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}, "required": ["day"]}
+DENIED = (
+    "User: arn:aws:sts::123456789012:assumed-role/ada is not authorized to perform:"
+    " lambda:InvokeFunction"
+)
 REFUSAL = RefusedError("over", "No.", (Alternative(kind="wait", message="Wait"),))
 
 
@@ -54,7 +58,7 @@ def opened(answer: Any = None, **more: Any) -> tuple[McpGateway, Client]:
 
 
 def text(said: str, **more: Any) -> dict[str, Any]:
-    return {"content": [{"type": "image"}, {"type": "text", "text": said}], **more}
+    return {"content": [{"type": "text", "text": said}, {"type": "image"}], **more}
 
 
 def test_lists_all_pages_once():
@@ -90,7 +94,7 @@ def test_a_new_tool_is_found_by_search_and_used():
     assert [spec.name for spec in gateway.search_tools("new")] == ["new___new", "get_costs"]
     assert [spec.name for spec in gateway.search_tools("new", 1)] == ["new___new"]
     client.answer = text("done")
-    assert gateway.invoke_tool("new___new", {"day": "1"}) == {"result": "done"}
+    assert gateway.invoke_tool("new___new", {"day": "1"}) == {"result": "done\n[image]"}
 
 
 def test_search_results_may_be_text():
@@ -132,15 +136,27 @@ def test_an_unknown_tool_is_looked_for_anew():
     assert client.lists() == len(client.asked) == 2
 
 
+def test_a_tool_that_the_gateway_dropped_is_unknown():
+    gateway, client = opened(RpcError(-32602, "Unknown tool"))
+    gateway.list_tools()
+    client.tools.remove(COSTS)
+    with pytest.raises(RequestError) as caught:
+        gateway.invoke_tool("get_costs", {})
+    assert caught.value.code == "unknown_tool"
+
+
 @pytest.mark.parametrize(
     ("answer", "value"),
     [
         ({"structuredContent": {"a": 1}, "content": []}, {"a": 1}),
         (text('{"a": 1}'), {"a": 1}),
         (text("[1]"), {"result": [1]}),
-        (text("plain words"), {"result": "plain words"}),
+        (text("plain words"), {"result": "plain words\n[image]"}),
         ({"content": []}, {"result": ""}),
         (text('{"error": "theirs"}'), {"error": "theirs"}),
+        (text('{"a": 1}', structuredContent=None), {"a": 1}),
+        (text("[" * 5_000), {"result": "[" * 5_000 + "\n[image]"}),
+        (text('{"a": NaN}'), {"result": '{"a": NaN}\n[image]'}),
     ],
 )
 def test_what_a_stranger_answers(answer: Any, value: Any):
@@ -157,7 +173,7 @@ def test_what_a_stranger_answers(answer: Any, value: Any):
         (text("KeyError: 'x'", isError=True), FaultError, "tool_failed"),
         (text("Input validation error: x", isError=True), RequestError, "bad_arguments"),
         ({"isError": True}, FaultError, "tool_failed"),
-        (RpcError(-32602, "Unknown tool"), RequestError, "unknown_tool"),
+        (RpcError(-32602, "person: not a string"), RequestError, "bad_arguments"),
         (RpcError(-32603, "Internal"), FaultError, "gateway_error"),
     ],
 )
@@ -165,6 +181,16 @@ def test_how_a_tool_of_ours_fails(answer: Any, kind: type[OpsError], code: str):
     with pytest.raises(kind) as caught:
         opened(answer)[0].invoke_tool("get_costs", {})
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "answer", [text(DENIED, isError=True), RpcError(-32603, DENIED)], ids=["tool", "protocol"]
+)
+def test_a_failure_names_no_account_and_no_person(answer: Any):
+    with pytest.raises(FaultError) as caught:
+        opened(answer)[0].invoke_tool("get_costs", {})
+    assert "lambda:InvokeFunction" in caught.value.message
+    assert "123456789012" not in caught.value.message and "ada" not in caught.value.message
 
 
 def test_alternatives_come_through():

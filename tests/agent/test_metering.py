@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from agent.bedrock import MAX_OUTPUT_TOKENS
 from agent.metering import Meter
+from agent.replies import Reply
+from mlops.aws.clients import Aws
 from mlops.aws.ledger import Ledger
 from mlops.errors import RefusedError
 from mlops.ledger import EntryKind, person_scope
@@ -72,3 +75,12 @@ def test_the_worst_case_of_a_call_grows_with_the_conversation(world: World):
     assert meter.reserve(state, [{"role": "user", "content": [{"text": "short"}]}])
     with pytest.raises(RefusedError, match="may cost"):
         meter.reserve(state, [{"role": "user", "content": [{"text": "x" * 100_000}]}])
+
+
+def test_an_answer_without_a_bill_is_booked_at_its_bound(world: World):
+    state: Any = {"session_id": "s", "turn": "t", "iterations": 0, "parsed": {}, "messages": []}
+    meter = Meter(Aws(world.aws.settings.model_copy(update=PRICED), world.aws.session), clock)
+    reserved = meter.reserve(state, [{"role": "user", "content": [{"text": "short"}]}])
+    call = meter.settle(reserved, Reply(message=says("ok"), stop_reason="end_turn", usage=None))
+    assert reserved.hold is not None and spent(world) == reserved.hold.micro
+    assert (call.usage.output_tokens, call.usage.at_most) == (MAX_OUTPUT_TOKENS, True)

@@ -16,6 +16,7 @@ from localaws.wire import create_app
 from mlops.aws.clients import Aws
 from mlops.settings import Settings
 from tests.agent.world import credentials
+from tests.patience import PATIENCE_SECONDS
 
 PROFILE = "global.anthropic.claude-sonnet-5-5"
 MODEL = "anthropic.claude-sonnet-5-5"
@@ -162,8 +163,18 @@ def test_no_access(
     connected: Callable[..., Aws], catalogue: Catalogue, access: dict[str, str], words: str
 ):
     catalogue.access = access
-    found = check(connected())
+    found = check(connected(MODEL, model_rate="2 in, 10 out, 2026-11-22"))
     assert found.state is ModelState.REFUSED and words in found.message
+
+
+def test_the_model_of_a_profile_may_be_elsewhere(
+    connected: Callable[..., Aws], catalogue: Catalogue
+):
+    catalogue.access = {"regionAvailability": "NOT_AVAILABLE"}
+    assert check(connected()).state is ModelState.READY
+    unknown = AwsError("ValidationException", "The provided model identifier is invalid.")
+    catalogue.faults["get_foundation_model"] = unknown
+    assert check(connected()).state is ModelState.READY
 
 
 def test_who_may_not_look_may_still_ask_the_model(
@@ -222,7 +233,7 @@ def test_it_is_looked_for_once_and_nobody_waits(
 ):
     begun = ModelCheck(connected())
     begun.look()
-    found = begun.look(timeout_seconds=20)
+    found = begun.look(timeout_seconds=PATIENCE_SECONDS)
     assert found is not None and found.state is ModelState.READY
     assert begun.look() is found
     assert catalogue.calls.count("get_inference_profile") == 1

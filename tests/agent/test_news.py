@@ -13,8 +13,9 @@ from mlops.events import Event, EventKind
 from mlops.job import JobState
 from mlops.report import build
 from tests.agent.fakes import NOW, PLAN, TRAIN, ScriptedModel, calls, launch_latest, says
-from tests.agent.world import PATIENCE_SECONDS, World, clock, kinds, last, plan_id
+from tests.agent.world import World, clock, kinds, last, plan_id
 from tests.factories import a_job
+from tests.patience import PATIENCE_SECONDS
 
 TOLD = ["tool_call", "tool_result", "answer", "done"]
 
@@ -110,6 +111,14 @@ def test_once_however_many_look(world: World):
         assert turn is None or process.wait(turn, PATIENCE_SECONDS)
     assert all(process.tell(world.session) is None for process in processes)
     assert sum("Told by" in str(e.data) for e in world.events() if e.kind == "answer") == 1
+
+
+def test_an_end_that_cannot_be_read_does_not_stop_the_conversation(world: World):
+    plan = launched(world)
+    log(world, plan, EventKind.REPORT, {"altered": True})
+    events = world.ask(world.turns(says("Not much.")), "Is there anything new?")
+    assert kinds(events) == ["user", "answer", "done"]
+    assert session(world).untold == (plan,)
 
 
 def test_nothing_to_tell(world: World):

@@ -1,5 +1,6 @@
 """What a dead or robbed process leaves: leases, orphans taken over, checkpoints read by another one."""
 
+import itertools
 import json
 import threading
 from datetime import timedelta
@@ -10,7 +11,8 @@ from agent.leases import Leases
 from mlops.aws.sessions import LEASE, Sessions
 from mlops.aws.tables import CHECKPOINTS
 from tests.agent.fakes import NOW, PLAN, TRAIN, ScriptedModel, calls, launch_latest, says
-from tests.agent.world import PATIENCE_SECONDS, World, clock, kinds, last, plan_id
+from tests.agent.world import World, clock, kinds, last, plan_id
+from tests.patience import PATIENCE_SECONDS, eventually
 
 
 def test_a_turn_that_lost_its_lease_writes_no_more(world: World):
@@ -25,17 +27,17 @@ def test_a_turn_that_lost_its_lease_writes_no_more(world: World):
 
 def test_the_heartbeat_renews_and_notices_a_loss(world: World):
     sessions = Sessions(world.aws)
-    ticks = iter(range(1000))
+    ticks = itertools.count()
     leases = Leases(
         sessions, "local", lambda: NOW + timedelta(seconds=next(ticks)), heartbeat_seconds=0.01
     )
     leases.claim(world.session, "turn-1", "text", "title", "me")
     first = sessions.get(world.session)
-    _until(lambda: _lease(world) > first.turn.lease_until)  # type: ignore[union-attr]
+    eventually(lambda: _lease(world) > first.turn.lease_until)  # type: ignore[union-attr]
     assert sessions.claim(
         world.session, "local", "turn-1", "text", "title", "them", NOW + timedelta(days=1)
     )
-    _until(lambda: not leases.held(world.session, "turn-1"))
+    eventually(lambda: not leases.held(world.session, "turn-1"))
     leases.release(world.session, "turn-1")
     assert sessions.get(world.session).turn.owner == "them"  # type: ignore[union-attr]
     leases.close()
@@ -246,10 +248,3 @@ def _lease(world: World) -> Any:
 def _expire(world: World) -> None:
     """As if the lease's time had passed."""
     world.now = lambda: clock() + LEASE + timedelta(seconds=1)
-
-
-def _until(done: Any) -> None:
-    deadline = clock() + timedelta(seconds=PATIENCE_SECONDS)
-    while not done():
-        assert clock() < deadline
-        threading.Event().wait(0.005)

@@ -10,7 +10,8 @@ import pytest
 
 from agent.checkpoints import CheckpointSaver
 from mlops.aws.sessions import LEASE
-from tests.agent.world import PATIENCE_SECONDS, World, clock, kinds, last
+from tests.agent.world import World, clock, kinds, last
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,7 +1,6 @@
 """The headless API over HTTP: turns as streams, cut connections, resuming, followers, and how streams end."""
 
 import threading
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -13,16 +12,10 @@ from mlops.events import REPORTED, EventKind
 from mlops.job import JobState
 from mlops.report import build
 from tests.agent.fakes import NOW, PLAN, TRAIN, launch_latest, make_plan, says
-from tests.agent.runtime_client import (
-    PATIENCE_SECONDS,
-    SESSION_HEADER,
-    Api,
-    logged,
-    serving,
-    types,
-)
+from tests.agent.runtime_client import SESSION_HEADER, Api, logged, serving, types
 from tests.agent.world import World, clock, plan_id
 from tests.factories import a_job
+from tests.patience import PATIENCE_SECONDS, eventually
 
 
 def test_a_turn_is_streamed_as_its_log_has_it(world: World):
@@ -174,9 +167,7 @@ def test_a_client_that_left_is_let_go(world: World, monkeypatch: pytest.MonkeyPa
     with serving(world, PLAN) as api:
         with api.stream({"prompt": TRAIN, "session": world.session}) as frames:
             assert next(frames)["type"] == "start"
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while api.get("/health").json()["open_streams"]:
-            assert time.monotonic() < deadline
+        eventually(lambda: api.get("/health").json()["open_streams"] == 0)
         waits.over.set()
 
 

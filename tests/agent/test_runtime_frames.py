@@ -1,11 +1,13 @@
-"""What a payload may say."""
+"""What a payload may say, and what a stream's events add up to."""
 
 from typing import Any
 
 import pytest
 
-from agent.runtime_frames import read_payload
+from agent.runtime_frames import Outlook, read_payload
 from mlops.errors import RequestError
+from mlops.events import Event, EventKind
+from tests.agent.fakes import NOW
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,14 @@ def test_sessions_that_nobody_may_name(asked: dict[str, Any], session: str):
         with pytest.raises(RequestError) as raised:
             read_payload(payload, header)
         assert raised.value.code == "bad_payload"
+
+
+def test_the_jobs_of_one_plan_are_not_those_of_the_next():
+    """Else a stream would wait for ever for the report of a plan whose launch failed."""
+    outlook = Outlook()
+    for plan_id in ("plan-1", "plan-2"):
+        data = {"plan_id": plan_id, "status": "approved"}
+        event = Event(session="s", seq=1, turn="t", kind=EventKind.APPROVAL, at=NOW, data=data)
+        outlook.note(event)
+        assert (outlook.running_plan, outlook.launched) == (plan_id, False)
+        outlook.launched = True

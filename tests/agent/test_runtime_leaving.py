@@ -4,7 +4,6 @@ import gc
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.agent.fakes import PLAN, TRAIN
-from tests.agent.runtime_client import PATIENCE_SECONDS, Api, serving
+from tests.agent.runtime_client import Api, serving
 from tests.agent.world import World
+from tests.patience import PATIENCE_SECONDS, eventually
 
 CLIENTS, WAVES = 20, 4
 
@@ -93,6 +93,4 @@ def _open_streams(api: Api) -> int:
 
 
 def _await_streams(api: Api, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while _open_streams(api) != count:
-        assert time.monotonic() < deadline
+    eventually(lambda: _open_streams(api) == count)

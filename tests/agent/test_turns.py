@@ -7,7 +7,8 @@ import pytest
 
 from mlops.errors import Alternative, FaultError, RefusedError, RequestError
 from tests.agent.fakes import PLAN, TRAIN, ScriptedModel, calls, launch_latest, says
-from tests.agent.world import PATIENCE_SECONDS, World, kinds, last, plan_id
+from tests.agent.world import World, kinds, last, plan_id
+from tests.patience import PATIENCE_SECONDS
 
 
 def test_a_greeting_needs_no_model(world: World):

@@ -11,8 +11,7 @@ from mlops.aws.clients import Aws
 from mlops.aws.events import EventLog
 from mlops.events import Event, verify
 from tests.agent.fakes import FakeGateway, ScriptedModel
-
-PATIENCE_SECONDS = 20
+from tests.patience import PATIENCE_SECONDS
 
 
 def clock() -> datetime:
