@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from localaws.errors import AwsError
+from localaws.errors import invalid
 
 MODEL_ID = "local.planner-v1"
 _INPUT_FRAGMENT_CHARS = 24
@@ -53,17 +53,17 @@ class Bedrock:
 
 def _check(request: dict[str, Any]) -> None:
     if request.get("modelId") != MODEL_ID:
-        raise _invalid("The provided model identifier is invalid.")
+        raise invalid("The provided model identifier is invalid.")
     inference = request.get("inferenceConfig") or {}
     for name in _SAMPLING:
         if inference.get(name) is not None:
-            raise _invalid(f"The model returned the following errors: `{name}` is not supported.")
+            raise invalid(f"The model returned the following errors: `{name}` is not supported.")
     for name in _MORE_SAMPLING:
         if name in (request.get("additionalModelRequestFields") or {}):
-            raise _invalid(f"The model returned the following errors: `{name}` is not supported.")
+            raise invalid(f"The model returned the following errors: `{name}` is not supported.")
     choice = (request.get("toolConfig") or {}).get("toolChoice") or {}
     if "any" in choice or "tool" in choice:
-        raise _invalid(
+        raise invalid(
             "The model returned the following errors: tool_choice: forced tool use is not"
             " supported when thinking is enabled."
         )
@@ -72,29 +72,23 @@ def _check(request: dict[str, Any]) -> None:
 
 def _check_messages(messages: list[dict[str, Any]]) -> None:
     if not messages or messages[0]["role"] != "user":
-        raise _invalid(
-            "A conversation must start with a user message. Try again with a user turn."
-        )
+        raise invalid("A conversation must start with a user message. Try again with a user turn.")
     if messages[-1]["role"] != "user":
-        raise _invalid("The model does not support assistant message prefill.")
+        raise invalid("The model does not support assistant message prefill.")
     for index, message in enumerate(messages[:-1]):
         asked = {b["toolUse"]["toolUseId"] for b in message["content"] if "toolUse" in b}
         following = messages[index + 1]["content"]
         answered = {b["toolResult"]["toolUseId"] for b in following if "toolResult" in b}
         if asked - answered:
-            raise _invalid(
+            raise invalid(
                 f"messages.{index}: `tool_use` ids were found without `tool_result` blocks"
                 f" immediately after: {', '.join(sorted(asked - answered))}."
             )
 
 
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
-
-
 def _usage(reply: dict[str, Any]) -> dict[str, int]:
     usage = reply["usage"]
-    return {"totalTokens": usage["inputTokens"] + usage["outputTokens"], **usage}
+    return usage | {"totalTokens": usage["inputTokens"] + usage["outputTokens"]}
 
 
 def _stream(reply: dict[str, Any], latency: int) -> Iterator[dict[str, Any]]:

@@ -114,7 +114,7 @@ class CloudWatch:
             {"Namespace": namespace, "MetricName": name, "Dimensions": _listed(dimensions)}
             for namespace, name, dimensions in metrics
         ]
-        return {"Metrics": listed, **({"NextToken": more["next"]} if more else {})}
+        return {"Metrics": listed, **more}
 
     def _series(self, stat: Mapping[str, Any], bounds: tuple[datetime, datetime]) -> series.Values:
         metric_id, period = self._metric(stat["Metric"]), _period(stat["Period"])
@@ -139,22 +139,17 @@ class CloudWatch:
     ) -> series.Values:
         if bounds[0] >= bounds[1]:
             raise AwsError("ValidationError", "The parameter EndTime must be after StartTime")
-        db = self._store.read()
         if metric_id is None:
             series.check_statistic(statistic)
             return []
+        db = self._store.read()
         return series.read(db, metric_id, statistic, period, bounds, unit)
 
     def _insert(self, rows: list[tuple[Metric, Point]]) -> None:
         with self._store.write() as db:
             ids = {metric: _metric_id(db, metric) for metric in {metric for metric, _ in rows}}
             for metric, point in rows:
-                db.execute(
-                    "INSERT INTO cw_points SELECT ?1, ?2,"
-                    " (SELECT COALESCE(MAX(n), -1) + 1 FROM cw_points"
-                    "  WHERE metric_id=?1 AND at_ms=?2), ?3, ?4, ?5, ?6, ?7",
-                    (ids[metric], *point),
-                )
+                series.insert(db, ids[metric], point)
             self._sweep(db)
 
     def _sweep(self, db: sqlite3.Connection) -> None:

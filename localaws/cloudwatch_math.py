@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import NoReturn
 
 from localaws.errors import AwsError
+from localaws.tokens import Tokens
 
 Series = dict[datetime, float]
 Value = Series | float
@@ -46,118 +47,88 @@ def evaluate(expression: str, scope: Scope) -> Series:
     """Raises ValidationError for an expression that is not known here or gives a plain number."""
     if len(expression) > _MAX_CHARS:
         raise _invalid("An expression takes at most 2048 characters")
-    try:
-        result = _Parser(expression, scope).whole()
-    except RecursionError as error:
-        raise _invalid("The expression is nested too deeply") from error
+    parser = _Parser(expression, scope)
+    result = parser.whole(parser.sum)
     if not isinstance(result, dict):
         raise _invalid(f"The expression {expression} must give a time series, not a number")
     return result
 
 
-class _Parser:
+class _Parser(Tokens):
     """Recursive descent that computes as it reads."""
 
     def __init__(self, text: str, scope: Scope):
         self._text = text
         self._scope = scope
-        self._tokens = _tokens(text)
-        self._at = 0
+        super().__init__(text, _TOKEN)
 
-    def whole(self) -> Value:
-        value = self._sum()
-        if self._peek():
-            self._fail()
-        return value
-
-    def _sum(self) -> Value:
+    def sum(self) -> Value:
         value = self._product()
-        while self._peek() in ("+", "-"):
-            value = _combine(self._take(), value, self._product())
+        while self.peek() in ("+", "-"):
+            value = _combine(self.take(), value, self._product())
         return value
 
     def _product(self) -> Value:
         value = self._factor()
-        while self._peek() in ("*", "/"):
-            value = _combine(self._take(), value, self._factor())
+        while self.peek() in ("*", "/"):
+            value = _combine(self.take(), value, self._factor())
         return value
 
     def _factor(self) -> Value:
-        token = self._take()
-        if token == "-":
+        if self.accept("-"):
             return _combine("*", -1.0, self._factor())
-        if token == "(":
-            value = self._sum()
-            self._expect(")")
+        if self.accept("("):
+            value = self.sum()
+            self.expect(")")
             return value
+        token = self.take()
         if token[:1].isdigit():
             return float(token)
         if token in _FUNCTIONS:
             return self._function(token)
-        if not token[:1].isalpha() or self._peek() == "(":
-            self._fail()
+        if not token[:1].isalpha() or self.peek() == "(":
+            self.fail()
         return self._scope.series(token)
 
     def _function(self, name: str) -> Value:
-        self._expect("(")
+        self.expect("(")
         several = self._several()
         if several is not None:
             value: Value = _across(several, _FUNCTIONS[name])
         else:
-            value = self._sum()
+            value = self.sum()
             if not isinstance(value, dict) or not value:
                 raise _invalid(f"{name} needs a time series with data")
             value = _FUNCTIONS[name](value.values())
-        self._expect(")")
+        self.expect(")")
         return value
 
     def _several(self) -> list[Series] | None:
         """METRICS() or [a, b]; None where something else follows."""
-        if self._tokens[self._at : self._at + 3] == ["METRICS", "(", ")"]:
-            self._at += 3
+        if self.peek() == "METRICS":
+            self.take()
+            self.expect("(")
+            self.expect(")")
             return self._scope.metrics()
-        if self._peek() != "[":
+        if not self.accept("["):
             return None
-        found: list[Series] = []
-        while self._take() in ("[", ","):
-            value = self._sum()
-            if not isinstance(value, dict):
-                self._fail()
-            found.append(value)
-        if self._tokens[self._at - 1] != "]":
-            self._fail()
+        found = [self._listed()]
+        while self.accept(","):
+            found.append(self._listed())
+        self.expect("]")
         return found
 
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+    def _listed(self) -> Series:
+        value = self.sum()
+        if not isinstance(value, dict):
+            self.fail()
+        return value
 
-    def _take(self) -> str:
-        if self._at >= len(self._tokens):
-            self._fail()
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _expect(self, token: str) -> None:
-        if self._peek() != token:
-            self._fail()
-        self._at += 1
-
-    def _fail(self) -> NoReturn:
+    def fail(self) -> NoReturn:
         raise _invalid(
             f"The expression {self._text} is not part of the embedded AWS: only + - * / and"
             " AVG, SUM, MIN, MAX of METRICS() or [a, b] are"
         )
-
-
-def _tokens(text: str) -> list[str]:
-    tokens, at = [], 0
-    while at < len(text.rstrip()):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise _invalid(f"The expression {text} has an unknown sign at {at}")
-        tokens.append(found[1])
-        at = found.end()
-    return tokens
 
 
 def _combine(sign: str, left: Value, right: Value) -> Value:

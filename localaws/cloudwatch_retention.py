@@ -6,6 +6,8 @@ their second for 15 days. Percentiles need single values, so they end with these
 
 import sqlite3
 
+from localaws.cloudwatch_series import Point, insert
+
 _DAY_MS = 86_400_000
 _END_DAYS = 455
 _STEPS = ((15, 300_000), (63, 3_600_000))
@@ -31,15 +33,9 @@ def _merge(db: sqlite3.Connection, metric_id: int, before_ms: int, width_ms: int
         " HAVING COUNT(*) > 1 OR MIN(at_ms) <> start ORDER BY start, unit",
         (metric_id, before_ms),
     ).fetchall()
-    for row in rows:
-        start, unit = row[0], row[5]
+    for merged in (Point(*row) for row in rows):
         db.execute(
             "DELETE FROM cw_points WHERE metric_id=? AND at_ms >= ? AND at_ms < ? AND unit=?",
-            (metric_id, start, start + width_ms, unit),
+            (metric_id, merged.at_ms, merged.at_ms + width_ms, merged.unit),
         )
-        db.execute(
-            "INSERT INTO cw_points SELECT ?1, ?2,"
-            " (SELECT COALESCE(MAX(n), -1) + 1 FROM cw_points WHERE metric_id=?1 AND at_ms=?2),"
-            " ?3, ?4, ?5, ?6, ?7",
-            (metric_id, *row),
-        )
+        insert(db, metric_id, merged)

@@ -54,6 +54,15 @@ def check_statistic(statistic: str) -> None:
         raise AwsError("ValidationError", message)
 
 
+def insert(db: sqlite3.Connection, metric_id: MetricId, point: Point) -> None:
+    db.execute(
+        "INSERT INTO cw_points SELECT ?1, ?2,"
+        " (SELECT COALESCE(MAX(n), -1) + 1 FROM cw_points WHERE metric_id=?1 AND at_ms=?2),"
+        " ?3, ?4, ?5, ?6, ?7",
+        (metric_id, *point),
+    )
+
+
 def read(
     db: sqlite3.Connection,
     metric_id: MetricId,

@@ -133,7 +133,7 @@ def compose(home: Path, token: str) -> Stack:
     ports = Ports(
         lambda: wiring.s3,
         wiring.environment,
-        logs,
+        logs.append,
         metrics.put_points,
         lambda: read_market(home),
     )
@@ -143,7 +143,7 @@ def compose(home: Path, token: str) -> Stack:
     bedrock = Bedrock(planner.reply)
     registry = Registry(store)
     hosting = Hosting(store, registry)
-    endpoints = Endpoints(store, hosting, lambda: wiring.s3, logs, home / "endpoints")
+    endpoints = Endpoints(store, hosting, lambda: wiring.s3, logs.append, home / "endpoints")
     scheduler = Scheduler(store, functions.enqueue)
     models = [registry, hosting, endpoints, Inference(endpoints), BedrockModels()]
     others = [scheduler, Sns(store, home / "outbox"), QuotaRequests(store, quotas)]

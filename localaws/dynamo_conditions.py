@@ -19,7 +19,8 @@ from localaws.dynamo_grammar import (
     Path,
     Placeholder,
 )
-from localaws.dynamo_values import Attributes, Value, check_value, invalid
+from localaws.dynamo_values import Attributes, Value, check_value
+from localaws.errors import invalid
 
 _PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+")
 _ORDERED = ("S", "N", "B")

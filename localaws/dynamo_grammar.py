@@ -10,10 +10,12 @@ from typing import NoReturn
 
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
-from localaws.dynamo_values import invalid
+from localaws.errors import invalid
+from localaws.tokens import Tokens
 
 _TOKEN = re.compile(r"\s*([#:][A-Za-z0-9_]+|[A-Za-z][A-Za-z0-9_]*|\d+|<>|<=|>=|[=<>()\[\],.+-])")
 _MAX_BYTES = 4096
+_SHOWN_CHARS = 100
 _COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
 _KEYWORDS = frozenset(("AND", "OR", "NOT", "BETWEEN", "IN", "SET", "REMOVE", "ADD", "DELETE"))
 _ARITY = {
@@ -81,74 +83,35 @@ class Action:
 @lru_cache(maxsize=1024)
 def parse_condition(text: str, kind: str) -> Condition:
     parser = _Parser(text, kind)
-    condition = parser.condition()
-    parser.end()
-    return condition
+    return parser.whole(parser.condition)
 
 
 @lru_cache(maxsize=1024)
 def parse_update(text: str) -> tuple[Action, ...]:
     parser = _Parser(text, "UpdateExpression")
-    actions: list[Action] = []
-    seen: set[str] = set()
-    while not parser.done():
-        verb = parser.take().upper()
-        if verb not in ("SET", "REMOVE", "ADD", "DELETE"):
-            parser.fail()
-        if verb in seen:
-            raise invalid(f'Invalid UpdateExpression: The "{verb}" section can only be used once')
-        seen.add(verb)
-        actions.append(parser.action(verb))
-        while parser.accept(","):
-            actions.append(parser.action(verb))
-    if not actions:
-        raise invalid("Invalid UpdateExpression: The expression can not be empty;")
-    return tuple(actions)
+    return parser.whole(parser.actions)
 
 
 @lru_cache(maxsize=1024)
 def parse_projection(text: str) -> tuple[Path, ...]:
     parser = _Parser(text, "ProjectionExpression")
-    paths = [parser.path()]
-    while parser.accept(","):
-        paths.append(parser.path())
-    parser.end()
-    return tuple(paths)
+    return parser.whole(parser.paths)
 
 
-class _Parser:
+class _Parser(Tokens):
     """Recursive descent over one expression."""
 
     def __init__(self, text: str, kind: str):
         self._kind = kind
-        self._tokens = _tokens(text, kind)
-        self._at = 0
-
-    def done(self) -> bool:
-        return self._at >= len(self._tokens)
-
-    def take(self) -> str:
-        if self.done():
-            self.fail()
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def accept(self, word: str) -> bool:
-        found = self._peek().upper() == word
-        self._at += found
-        return found
-
-    def expect(self, word: str) -> None:
-        if not self.accept(word):
-            self.fail()
-
-    def end(self) -> None:
-        if not self.done():
-            self.fail()
+        if len(text.encode()) > _MAX_BYTES:
+            raise invalid(
+                f"Invalid {kind}: Expression size has exceeded the maximum allowed size;"
+            )
+        super().__init__(text, _TOKEN)
 
     def fail(self) -> NoReturn:
-        near = " ".join(self._tokens[max(0, self._at - 1) : self._at + 2])
-        token = self._peek() or "<EOF>"
+        near = " ".join(self._tokens[max(0, self._at - 1) : self._at + 2])[:_SHOWN_CHARS]
+        token = self.peek()[:_SHOWN_CHARS] or "<EOF>"
         raise invalid(f'Invalid {self._kind}: Syntax error; token: "{token}", near: "{near}"')
 
     def condition(self) -> Condition:
@@ -157,8 +120,32 @@ class _Parser:
             term = Logic("OR", (term, self._conjunction()))
         return term
 
-    def action(self, verb: str) -> Action:
-        path = self.path()
+    def actions(self) -> tuple[Action, ...]:
+        actions: list[Action] = []
+        seen: set[str] = set()
+        while self.peek():
+            verb = self.take().upper()
+            if verb not in ("SET", "REMOVE", "ADD", "DELETE"):
+                self.fail()
+            if verb in seen:
+                message = f'The "{verb}" section can only be used once'
+                raise invalid(f"Invalid UpdateExpression: {message}")
+            seen.add(verb)
+            actions.append(self._action(verb))
+            while self.accept(","):
+                actions.append(self._action(verb))
+        if not actions:
+            raise invalid("Invalid UpdateExpression: The expression can not be empty;")
+        return tuple(actions)
+
+    def paths(self) -> tuple[Path, ...]:
+        paths = [self._path()]
+        while self.accept(","):
+            paths.append(self._path())
+        return tuple(paths)
+
+    def _action(self, verb: str) -> Action:
+        path = self._path()
         if verb == "REMOVE":
             return Action(verb, path, None)
         if verb == "SET":
@@ -169,17 +156,14 @@ class _Parser:
             self.fail()
         return Action(verb, path, value)
 
-    def path(self) -> Path:
+    def _path(self) -> Path:
         parts: list[str | int] = [self._name()]
-        while self._peek() in (".", "["):
+        while self.peek() in (".", "["):
             if self.take() == ".":
                 parts.append(self._name())
             else:
                 parts.append(self._index())
         return Path(tuple(parts))
-
-    def _peek(self) -> str:
-        return "" if self.done() else self._tokens[self._at]
 
     def _conjunction(self) -> Condition:
         term = self._negation()
@@ -213,12 +197,12 @@ class _Parser:
         return Compare(op, (left, self._operand()))
 
     def _operand(self) -> Operand:
-        token = self._peek()
+        token = self.peek()
         if token.startswith(":"):
             return Placeholder(self.take())
-        if self._tokens[self._at + 1 : self._at + 2] == ["("]:
+        if self.peek(1) == "(":
             return self._call()
-        return self.path()
+        return self._path()
 
     def _call(self) -> Call:
         name = self.take()
@@ -243,7 +227,7 @@ class _Parser:
 
     def _set_value(self) -> Operand:
         left = self._set_term()
-        if self._peek() in ("+", "-"):
+        if self.peek() in ("+", "-"):
             return Call(self.take(), (left, self._set_term()))
         return left
 
@@ -255,10 +239,9 @@ class _Parser:
         return self._operand()
 
     def _name(self) -> str:
-        token = self.take()
-        if not (token[0] == "#" or token[0].isalpha()):
-            self._at -= 1
+        if not (self.peek()[:1] == "#" or self.peek()[:1].isalpha()):
             self.fail()
+        token = self.take()
         if token[0] != "#" and token.upper() in _reserved():
             raise invalid(
                 f"Invalid {self._kind}: Attribute name is a reserved keyword; "
@@ -272,19 +255,6 @@ class _Parser:
             self.fail()
         self.expect("]")
         return int(token)
-
-
-def _tokens(text: str, kind: str) -> list[str]:
-    if len(text.encode()) > _MAX_BYTES:
-        raise invalid(f"Invalid {kind}: Expression size has exceeded the maximum allowed size;")
-    tokens, at, text = [], 0, text.rstrip()
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise invalid(f'Invalid {kind}: Syntax error; token: "{text[at : at + 10]}"')
-        tokens.append(found[1])
-        at = found.end()
-    return tokens
 
 
 @lru_cache(maxsize=1)

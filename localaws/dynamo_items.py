@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from localaws.dynamo_tables import Index, Table
-from localaws.dynamo_values import MAX_ITEM_BYTES, Attributes, invalid
+from localaws.dynamo_values import MAX_ITEM_BYTES, Attributes
+from localaws.errors import invalid
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ddb_items(

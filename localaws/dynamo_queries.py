@@ -22,7 +22,8 @@ from localaws.dynamo_grammar import (
 from localaws.dynamo_items import Bounds, everything, partition
 from localaws.dynamo_tables import Index, Table
 from localaws.dynamo_updates import projected
-from localaws.dynamo_values import Attributes, Value, invalid, prefix_end, sort_key
+from localaws.dynamo_values import Attributes, Value, prefix_end, sort_key
+from localaws.errors import invalid
 
 _PAGE_BYTES = 1024 * 1024
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from localaws.dynamo_values import Attributes, invalid, sort_key
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.dynamo_values import Attributes, sort_key
+from localaws.errors import AwsError, arn_of, invalid
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ddb_tables(
@@ -128,7 +128,7 @@ def table_of(row: tuple[int, str, str, str | None]) -> Table:
 
 
 def table_arn(name: str) -> str:
-    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{name}"
+    return arn_of("dynamodb", f"table/{name}")
 
 
 def description(spec_text: str, item_count: int, size_bytes: int, status: str) -> dict[str, Any]:

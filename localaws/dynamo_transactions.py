@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 
 from localaws.dynamo_tables import Table
-from localaws.dynamo_values import invalid
 from localaws.dynamo_writes import Outcome, Write
-from localaws.errors import AwsError
+from localaws.errors import AwsError, invalid
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ddb_tokens(

@@ -6,7 +6,8 @@ from typing import Any
 
 from localaws.dynamo_conditions import MEMBER_OF, Bindings, child, find, operand_value
 from localaws.dynamo_grammar import Action, Call, Operand, Path
-from localaws.dynamo_values import Attributes, Value, add_numbers, invalid
+from localaws.dynamo_values import Attributes, Value, add_numbers
+from localaws.errors import invalid
 
 
 def updated(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
-from localaws.errors import AwsError
+from localaws.errors import AwsError, invalid
 
 Value = dict[str, Any]
 Attributes = dict[str, Value]
@@ -18,10 +18,6 @@ _MAX_EXPONENT = 125
 _MIN_EXPONENT = -130
 _EXPONENT_BIAS = 1024
 _INVALID = "One or more parameter values were invalid: "
-
-
-def invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
 
 
 def normal_number(text: Any) -> str:

@@ -10,8 +10,8 @@ from localaws.dynamo_grammar import parse_condition, parse_update
 from localaws.dynamo_items import delete, load, put
 from localaws.dynamo_tables import Table
 from localaws.dynamo_updates import projected, updated
-from localaws.dynamo_values import Attributes, checked, invalid
-from localaws.errors import AwsError
+from localaws.dynamo_values import Attributes, checked
+from localaws.errors import AwsError, invalid
 
 _RETURN_VALUES = {
     "Put": ("NONE", "ALL_OLD"),

@@ -15,9 +15,9 @@ from localaws.dynamo_queries import projection, query, scan
 from localaws.dynamo_tables import Table, description, new_spec, not_found, table_of
 from localaws.dynamo_transactions import BatchWrite, Transaction
 from localaws.dynamo_updates import projected
-from localaws.dynamo_values import Attributes, checked, invalid
+from localaws.dynamo_values import Attributes, checked
 from localaws.dynamo_writes import Write, changed_attributes
-from localaws.errors import AwsError
+from localaws.errors import AwsError, invalid
 from localaws.store import Store
 
 _LEGACY = (
@@ -34,6 +34,8 @@ _MAX_TRANSACT_GET = 100
 _SWEEP_SECONDS = 60
 
 Request = dict[str, Any]
+Row = tuple[int, str, str, str | None]
+"""(id, name, spec, ttl_attribute)"""
 
 
 class DynamoDb:
@@ -103,7 +105,7 @@ class DynamoDb:
 
     def get_item(self, request: Request) -> dict[str, Any]:
         _refuse_legacy(request)
-        item = self._get(self._store.read(), request["TableName"], request.get("Key"), request)
+        item = self._get(self._store.read(), request, request)
         return {"Item": item} if item else {}
 
     def put_item(self, request: Request) -> dict[str, Any]:
@@ -135,7 +137,7 @@ class DynamoDb:
             keys = [table.key(checked(key)[0]) for key in part["Keys"]]
             if len(set(keys)) != len(keys):
                 raise invalid("Provided list of item keys contains duplicates")
-            items = [self._get(db, name, key, part) for key in part["Keys"]]
+            items = [self._get(db, {"TableName": name, "Key": key}, part) for key in part["Keys"]]
             responses[name] = [item for item in items if item]
         return {"Responses": responses, "UnprocessedKeys": {}}
 
@@ -159,27 +161,25 @@ class DynamoDb:
         db = self._store.read()
         db.execute("BEGIN")
         try:
-            items = [self._get(db, get["TableName"], get["Key"], get) for get in gets]
+            items = [self._get(db, get, get) for get in gets]
         finally:
             db.execute("COMMIT")
         return {"Responses": [{"Item": item} if item else {} for item in items]}
 
     def _describe(self, db: sqlite3.Connection, request: Request, status: str) -> dict[str, Any]:
-        table = _table(db, request)
+        table_id, _, spec, _ = _found(db, request)
         count, size = db.execute(
             "SELECT COUNT(*), COALESCE(SUM(LENGTH(item)), 0) FROM ddb_items WHERE table_id=?",
-            (table.id,),
+            (table_id,),
         ).fetchone()
-        row = _row(db, table.name)
-        assert row is not None
-        return description(row[2], count, size, status)
+        return description(spec, count, size, status)
 
-    def _get(
-        self, db: sqlite3.Connection, name: str, key: Any, options: Mapping[str, Any]
-    ) -> Attributes:
-        table = _table(db, {"TableName": name})
+    def _get(self, db: sqlite3.Connection, wanted: Request, options: Request) -> Attributes:
+        """`wanted` names the table and the key; `options` say what is shown of the item."""
+        table = _table(db, wanted)
         bindings = Bindings.of(options, options.get("ProjectionExpression"))
-        item = dynamo_items.load(db, table, table.key(checked(key)[0]), self._now())
+        key = table.key(checked(wanted.get("Key"))[0])
+        item = dynamo_items.load(db, table, key, self._now())
         paths = projection(options, bindings)
         return projected(item, paths) if paths else item
 
@@ -209,19 +209,23 @@ class DynamoDb:
             self._swept_at = now
 
 
-def _row(db: sqlite3.Connection, name: str) -> tuple[int, str, str, str | None] | None:
+def _row(db: sqlite3.Connection, name: str) -> Row | None:
     return db.execute(
         "SELECT id, name, spec, ttl_attribute FROM ddb_tables WHERE name=?", (name,)
     ).fetchone()
 
 
-def _table(db: sqlite3.Connection, request: Mapping[str, Any]) -> Table:
+def _found(db: sqlite3.Connection, request: Mapping[str, Any]) -> Row:
     """By name or ARN."""
     name = str(request.get("TableName", "")).rpartition("/")[2]
     row = _row(db, name)
     if row is None:
         raise not_found(name)
-    return table_of(row)
+    return row
+
+
+def _table(db: sqlite3.Connection, request: Mapping[str, Any]) -> Table:
+    return table_of(_found(db, request))
 
 
 def _refuse_legacy(request: Request) -> None:

@@ -7,29 +7,26 @@ an endpoint is deleted at once; it is not updated or scaled, and costs nothing.
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from localaws.child_process import WriteEvents
 from localaws.endpoint_process import Inference, ModelError, ModelFolder, ModelServer
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import ACCOUNT_ID, AwsError, arn_of, invalid
 from localaws.hosting import Hosting
 from localaws.job_storage import StorageError, download_code
+from localaws.logs import WriteLog
 from localaws.records import Record, Records, listed, now, picked
 from localaws.store import Store
 from mlops.instances import catalog
 
 _LOG = logging.getLogger(__name__)
-_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}"
 _SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 _HIDDEN = ("Container", "MemoryMb")
 _OTHER_INSTANCE_GIB = 4
 _PROGRAM, _CODE = "SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY"
-
-
-class LogSink(Protocol):
-    def append(self, group: str, stream: str, events: list[tuple[int, str]]) -> None: ...
 
 
 class Endpoints:
@@ -38,13 +35,18 @@ class Endpoints:
     service_name = "sagemaker"
 
     def __init__(
-        self, store: Store, hosting: Hosting, s3: Callable[[], Any], logs: LogSink, folder: Path
+        self,
+        store: Store,
+        hosting: Hosting,
+        s3: Callable[[], Any],
+        write_log: WriteLog,
+        folder: Path,
     ):
         self._store = store
         self._endpoints = Records(store, "endpoint")
         self._hosting = hosting
         self._s3 = s3
-        self._logs = logs
+        self._write_log = write_log
         self._folder = folder
         self._lock = threading.Lock()
         self._starting: dict[str, threading.Lock] = {}
@@ -72,7 +74,7 @@ class Endpoints:
         created = now()
         record = {
             "EndpointName": name,
-            "EndpointArn": f"{_ARN}:endpoint/{name}",
+            "EndpointArn": _arn(name),
             "EndpointConfigName": request["EndpointConfigName"],
             "ProductionVariants": [_summary(variant, model["PrimaryContainer"])],
             "EndpointStatus": "Creating",
@@ -82,7 +84,7 @@ class Endpoints:
             "MemoryMb": _memory_mb(variant),
         }
         if not self._endpoints.add(name, record):
-            raise _invalid(f'Cannot create already existing endpoint "{record["EndpointArn"]}".')
+            raise invalid(f'Cannot create already existing endpoint "{record["EndpointArn"]}".')
         self._create_later(name)
         return {"EndpointArn": record["EndpointArn"]}
 
@@ -99,7 +101,7 @@ class Endpoints:
         with self._store.write():
             record = self._find(name)
             if record["EndpointStatus"] == "Creating":
-                raise _invalid(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
+                raise invalid(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
             self._endpoints.delete(name)
         with self._lock:
             server = self._servers.pop(name, None)
@@ -122,7 +124,7 @@ class Endpoints:
     def _find(self, name: str) -> Record:
         found = self._endpoints.get(name)
         if found is None:
-            raise _invalid(f'Could not find endpoint "{_ARN}:endpoint/{name}".')
+            raise invalid(f'Could not find endpoint "{_arn(name)}".')
         return found
 
     def _create_later(self, name: str) -> None:
@@ -173,10 +175,10 @@ class Endpoints:
             raise StorageError(f"{program} is neither in {_CODE} nor in code/ of the model")
         return ModelFolder(model, code, program, settings, record["MemoryMb"])
 
-    def _log_writer(self, record: Record) -> Callable[[str], None]:
+    def _log_writer(self, record: Record) -> WriteEvents:
         group = f"/aws/sagemaker/Endpoints/{record['EndpointName']}"
         stream = f"{record['ProductionVariants'][0]['VariantName']}/local"
-        return lambda line: self._logs.append(group, stream, [(int(time.time() * 1000), line)])
+        return partial(self._write_log, group, stream)
 
 
 def _summary(variant: Record, container: Record) -> Record:
@@ -209,5 +211,5 @@ def _failure(name: str, reason: str) -> str:
     )
 
 
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
+def _arn(name: str) -> str:
+    return arn_of("sagemaker", f"endpoint/{name}")

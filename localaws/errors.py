@@ -1,9 +1,13 @@
-"""The one error of the embedded AWS: an AWS error code that each wire protocol knows how to render."""
+"""The account of the embedded AWS, and its one error: a code that each wire protocol knows how to render."""
 
 from typing import Any
 
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
+
+
+def arn_of(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT_ID}:{resource}"
 
 
 class AwsError(Exception):
@@ -15,6 +19,10 @@ class AwsError(Exception):
         self.message = message
         self.status = status
         self.fields = fields
+
+
+def invalid(message: str) -> AwsError:
+    return AwsError("ValidationException", message)
 
 
 def not_implemented(service: str, operation: str) -> AwsError:

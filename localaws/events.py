@@ -5,23 +5,17 @@ other targets are refused. Delivery is an asynchronous invocation with its retri
 """
 
 import json
-import logging
-import re
-import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.beat import Beat
+from localaws.errors import ACCOUNT_ID, REGION, AwsError, arn_of, invalid
+from localaws.schedule_times import rate_seconds
 from localaws.store import Store
 
-_LOG = logging.getLogger(__name__)
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-_UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
-_LOOK_SECONDS = 1.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event_rules (
     name TEXT PRIMARY KEY, rule TEXT NOT NULL, fired REAL NOT NULL
@@ -35,26 +29,41 @@ Enqueue = Callable[[str, Any], None]
 """(function name or ARN, event): joins the present transaction."""
 
 
+def envelope(source: str, kind: str, resource: str, detail: Any, at: datetime) -> dict[str, Any]:
+    """An event as EventBridge words it."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": kind,
+        "source": source,
+        "account": ACCOUNT_ID,
+        "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": REGION,
+        "resources": [resource],
+        "detail": detail,
+    }
+
+
 class Events:
-    """`rate_seconds` replaces every rate, so that a test need not wait a minute."""
+    """`clock` gives epoch seconds."""
 
     service_name = "events"
 
-    def __init__(self, store: Store, enqueue: Enqueue, rate_seconds: float | None = None):
+    def __init__(self, store: Store, enqueue: Enqueue, clock: Callable[[], float] = time.time):
         store.ensure(_SCHEMA)
         self._store = store
         self._enqueue = enqueue
-        self._rate_seconds = rate_seconds
-        self._closed = threading.Event()
+        self._clock = clock
+        self._beat = Beat("rules", self.fire_due)
 
     def start(self) -> None:
         """Begins to fire schedules; a rate counts from now, missed firings are not made up."""
         with self._store.write() as db:
-            db.execute("UPDATE event_rules SET fired = ?", (time.time(),))
-        threading.Thread(target=self._loop, name="schedules", daemon=True).start()
+            db.execute("UPDATE event_rules SET fired = ?", (self._clock(),))
+        self._beat.start()
 
     def close(self) -> None:
-        self._closed.set()
+        self._beat.close()
 
     def publish(self, event: dict[str, Any]) -> None:
         """Queues an event for the targets of each rule that matches, in the caller's transaction."""
@@ -67,12 +76,12 @@ class Events:
         pattern, schedule = request.get("EventPattern"), request.get("ScheduleExpression")
         if not pattern and not schedule:
             message = "Parameter(s) EventPattern or ScheduleExpression must be specified."
-            raise AwsError("ValidationException", message)
+            raise invalid(message)
         if pattern:
             _check_pattern(pattern)
-        if schedule and _rate_seconds(schedule) is None:
+        if schedule and rate_seconds(schedule) is None:
             message = "Parameter ScheduleExpression is not valid: only rate(...) is known here."
-            raise AwsError("ValidationException", message)
+            raise invalid(message)
         name = request["Name"]
         members = ("Name", "EventPattern", "ScheduleExpression", "Description")
         rule = {key: request[key] for key in members if request.get(key)}
@@ -82,7 +91,7 @@ class Events:
             db.execute(
                 "INSERT INTO event_rules VALUES (?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET rule = excluded.rule",
-                (name, json.dumps(rule), time.time()),
+                (name, json.dumps(rule), self._clock()),
             )
         return {"RuleArn": rule["Arn"]}
 
@@ -90,7 +99,7 @@ class Events:
         for target in request["Targets"]:
             if ":lambda:" not in target["Arn"]:
                 message = f"Parameter {target['Arn']} is not valid: only Lambda is a target here."
-                raise AwsError("ValidationException", message)
+                raise invalid(message)
         with self._store.write() as db:
             self._find(request["Rule"])
             rows = [
@@ -111,6 +120,22 @@ class Events:
         found = self._targets(request["Rule"])
         return {"Targets": [{"Id": target_id, "Arn": arn} for target_id, arn in found]}
 
+    def fire_due(self) -> None:
+        """Also when the clock was set back: a watchdog must not wait for it."""
+        now = self._clock()
+        rows = self._store.read().execute("SELECT rule, fired FROM event_rules").fetchall()
+        for text, fired in rows:
+            rule = json.loads(text)
+            rate = rate_seconds(rule.get("ScheduleExpression", ""))
+            if rate is None or rule["State"] != "ENABLED" or 0 <= now - fired < rate:
+                continue
+            at = datetime.fromtimestamp(now, UTC)
+            event = envelope("aws.events", "Scheduled Event", rule["Arn"], {}, at)
+            with self._store.write() as db:
+                query = "UPDATE event_rules SET fired = ? WHERE name = ?"
+                db.execute(query, (now, rule["Name"]))
+                self._deliver(rule["Name"], event)
+
     def _find(self, name: str) -> dict[str, Any]:
         for rule in self._rules():
             if rule["Name"] == name:
@@ -130,35 +155,9 @@ class Events:
         for _, arn in self._targets(rule):
             self._enqueue(arn, event)
 
-    def _loop(self) -> None:
-        look = min(_LOOK_SECONDS, self._rate_seconds or _LOOK_SECONDS)
-        while not self._closed.wait(look):
-            try:
-                self._fire_due(time.time())
-            except sqlite3.Error:
-                if not self._closed.is_set():
-                    _LOG.exception("schedules could not be fired")
-
-    def _fire_due(self, now: float) -> None:
-        fired = dict(self._store.read().execute("SELECT name, fired FROM event_rules").fetchall())
-        for rule in self._rules():
-            schedule = rule.get("ScheduleExpression")
-            rate = (self._rate_seconds or _rate_seconds(schedule)) if schedule else None
-            if rate is None or rule["State"] != "ENABLED" or now - fired[rule["Name"]] < rate:
-                continue
-            with self._store.write() as db:
-                query = "UPDATE event_rules SET fired = ? WHERE name = ?"
-                db.execute(query, (now, rule["Name"]))
-                self._deliver(rule["Name"], _scheduled_event(rule["Arn"]))
-
 
 def _arn(rule: str) -> str:
-    return f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{rule}"
-
-
-def _rate_seconds(expression: str) -> int | None:
-    found = _RATE.fullmatch(expression)
-    return int(found[1]) * _UNIT_SECONDS[found[2]] if found and int(found[1]) > 0 else None
+    return arn_of("events", f"rule/{rule}")
 
 
 def _check_pattern(text: str) -> None:
@@ -195,17 +194,3 @@ def _matches(pattern: dict[str, Any], event: Any) -> bool:
         ):
             return False
     return True
-
-
-def _scheduled_event(rule_arn: str) -> dict[str, Any]:
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": ACCOUNT_ID,
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": REGION,
-        "resources": [rule_arn],
-        "detail": {},
-    }

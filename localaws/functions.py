@@ -11,16 +11,18 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import AwsError, arn_of
 from localaws.invocations import RETRY_SECONDS, Invocations, Queued
 from localaws.lambda_code import Code, CodeFolder
 from localaws.lambda_pool import Pool
-from localaws.lambda_process import Answer, ChildError, Program, WriteLog
+from localaws.lambda_process import Answer, ChildError, Program
+from localaws.logs import WriteLog
 from localaws.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -129,14 +131,9 @@ class Functions:
 
     def list_functions(self, request: dict[str, Any]) -> dict[str, Any]:
         limit = min(int(request.get("MaxItems") or 50), 50)
-        rows = (
-            self._store.read()
-            .execute(
-                "SELECT config FROM lambda_functions WHERE name > ? ORDER BY name LIMIT ?",
-                (request.get("Marker") or "", limit + 1),
-            )
-            .fetchall()
-        )
+        query = "SELECT config FROM lambda_functions WHERE name > ? ORDER BY name LIMIT ?"
+        page = (request.get("Marker") or "", limit + 1)
+        rows = self._store.read().execute(query, page).fetchall()
         found = [json.loads(row[0]) for row in rows[:limit]]
         more = {"NextMarker": found[-1]["FunctionName"]} if len(rows) > limit else {}
         return {"Functions": found, **more}
@@ -192,14 +189,8 @@ class Functions:
         )
 
     def _row(self, name: str) -> tuple[Any, ...] | None:
-        return (
-            self._store.read()
-            .execute(
-                "SELECT config, sha256, packages, size_bytes FROM lambda_functions WHERE name = ?",
-                (_function_name(name),),
-            )
-            .fetchone()
-        )
+        query = "SELECT config, sha256, packages, size_bytes FROM lambda_functions WHERE name = ?"
+        return self._store.read().execute(query, (_function_name(name),)).fetchone()
 
     def _find(self, name: str) -> tuple[dict[str, Any], Code]:
         row = self._row(name)
@@ -209,16 +200,16 @@ class Functions:
         return json.loads(row[0]), Code(*row[1:])
 
     def _save(self, config: dict[str, Any], code: Code) -> dict[str, Any]:
-        digest = base64.b64encode(bytes.fromhex(code.sha256)).decode()
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-        config |= {"CodeSha256": digest, "CodeSize": code.size_bytes, "LastModified": now}
-        config["RevisionId"] = str(uuid.uuid4())
+        config |= {
+            "CodeSha256": base64.b64encode(bytes.fromhex(code.sha256)).decode(),
+            "CodeSize": code.size_bytes,
+            "LastModified": now,
+            "RevisionId": str(uuid.uuid4()),
+        }
         with self._store.write() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO lambda_functions VALUES (?, ?, ?, ?, ?)",
-                (config["FunctionName"], json.dumps(config), code.sha256, code.packages)
-                + (code.size_bytes,),
-            )
+            row = (config["FunctionName"], json.dumps(config), *astuple(code))
+            db.execute("INSERT OR REPLACE INTO lambda_functions VALUES (?, ?, ?, ?, ?)", row)
         return config
 
 
@@ -234,7 +225,7 @@ def _function_name(name: str) -> str:
 
 
 def _arn(name: str) -> str:
-    return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
+    return arn_of("lambda", f"function:{name}")
 
 
 def _variables(request: dict[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import AwsError, arn_of
 from localaws.gateway_records import GatewayRecords, Record
 from localaws.gateway_shapes import SERVICE, check, invalid
 from localaws.gateway_tools import Tool
@@ -237,8 +237,9 @@ def _described_target(gateway_id: str, record: Record, status: str) -> dict[str,
 
 def _page(items: list[dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:
     size = int(request.get("maxResults") or _PAGE_SIZE)
-    rows, more = page(items, request.get("nextToken"), size, "ValidationException")
-    return {"items": list(rows)} | ({"nextToken": more["next"]} if more else {})
+    token = request.get("nextToken")
+    rows, more = page(items, token, size, "ValidationException", "nextToken")
+    return {"items": rows, **more}
 
 
 def _only(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
@@ -252,7 +253,7 @@ def _found(record: Record | None, what: str) -> Record:
 
 
 def _arn(gateway_id: str) -> str:
-    return f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT_ID}:gateway/{gateway_id}"
+    return arn_of("bedrock-agentcore", f"gateway/{gateway_id}")
 
 
 def _random(alphabet: str) -> str:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from anyio.to_thread import run_sync
@@ -17,9 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from localaws.errors import AwsError
 from localaws.gateway import VERSIONS, Gateway, Gateways
 from localaws.gateway_protocol import INTERNAL, INVALID_REQUEST, Invoke, Protocol, RpcError
 from localaws.gateway_sessions import Sessions
+from localaws.intake import is_local, read_body
 from localaws.router import credential_scope
 
 PATH = "/gateways/{gateway_id}/mcp"
@@ -32,7 +33,6 @@ _JSON = "application/json"
 _SSE = "text/event-stream"
 _MAX_BYTES = 6 * 1024 * 1024
 _SESSION_SECONDS = 3600
-_HOSTS = ("127.0.0.1", "localhost")
 
 
 def gateway_route(
@@ -52,15 +52,17 @@ class McpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            body = await request.body()
+            body = await read_body(request, _MAX_BYTES)
+            response = await run_sync(self._answer, request, body)
         except ClientDisconnect:
             return
-        response = await run_sync(self._answer, request, body)
+        except AwsError as error:
+            response = _error(error.status, _REFUSED, error.message)
         await response(scope, receive, send)
 
     def _answer(self, request: Request, body: bytes) -> Response:
         gateway = self._gateways.find(request.path_params["gateway_id"])
-        if not _is_local(request):
+        if not is_local(request):
             return _error(403, _REFUSED, "Unknown host or origin")
         if gateway is None:
             return _error(404, _REFUSED, "Gateway not found")
@@ -69,7 +71,7 @@ class McpEndpoint:
         if request.method == "DELETE":
             known = self._sessions.close(gateway.id, request.headers.get(_SESSION, ""))
             return Response(status_code=204 if known else 404)
-        return _unfit(request, body) or self._take(gateway, request, body)
+        return _unfit(request) or self._take(gateway, request, body)
 
     def _take(self, gateway: Gateway, request: Request, body: bytes) -> Response:
         try:
@@ -130,13 +132,6 @@ _WANTED = {
 }
 
 
-def _is_local(request: Request) -> bool:
-    """Neither a rebound name nor a web page of another origin gets in."""
-    origin = request.headers.get("origin")
-    hosts = [request.url.hostname, *([urlsplit(origin).hostname] if origin else [])]
-    return all(host in _HOSTS for host in hosts)
-
-
 def _is_authorized(gateway: Gateway, request: Request) -> bool:
     authorization = request.headers.get("authorization", "")
     if gateway.authorizer == "CUSTOM_JWT":
@@ -148,7 +143,7 @@ def _is_authorized(gateway: Gateway, request: Request) -> bool:
     return signed and scope is not None and scope.service == "bedrock-agentcore"
 
 
-def _unfit(request: Request, body: bytes) -> Response | None:
+def _unfit(request: Request) -> Response | None:
     if request.method != "POST":
         refused = _error(405, _REFUSED, "Method not allowed")
         refused.headers["allow"] = "POST, DELETE"
@@ -158,8 +153,6 @@ def _unfit(request: Request, body: bytes) -> Response | None:
         return _error(406, _REFUSED, f"Accept must name {_JSON} and {_SSE}")
     if request.headers.get("content-type", "").partition(";")[0].strip() != _JSON:
         return _error(415, _REFUSED, f"Content-Type must be {_JSON}")
-    if len(body) > _MAX_BYTES:
-        return _error(413, _REFUSED, f"More than {_MAX_BYTES} bytes")
     return None
 
 

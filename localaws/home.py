@@ -110,7 +110,7 @@ def claim(home: Path) -> None:
             f"{home} holds other files ({', '.join(sorted(strangers)[:3])}) and is not a data"
             " directory of the embedded AWS. Name an empty one with LLMOPS_HOME.",
         )
-    _replace(marker, json.dumps({"kind": "embedded-aws", "format": FORMAT}))
+    replace(marker, json.dumps({"kind": "embedded-aws", "format": FORMAT}))
 
 
 def is_ours(home: Path) -> bool:
@@ -146,8 +146,8 @@ def lock_holder(home: Path) -> int | None:
 
 
 def announce(home: Path, announcement: Announcement) -> None:
-    _replace(home / PORT, str(announcement.port))
-    _replace(home / ENDPOINT, announcement.model_dump_json())
+    replace(home / PORT, str(announcement.port))
+    replace(home / ENDPOINT, announcement.model_dump_json())
 
 
 def last_port(home: Path) -> int:
@@ -169,6 +169,15 @@ def announcement(home: Path) -> Announcement | None:
     except (FileNotFoundError, ValidationError):
         return None
     return found if found.pid == lock_holder(home) else None
+
+
+def replace(path: Path, text: str) -> None:
+    """The old text or the new one, whenever the process dies; readable by its owner alone."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    fresh.replace(path)
 
 
 def _check_format(marker: Path) -> None:
@@ -195,11 +204,3 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    fresh.replace(path)

@@ -6,12 +6,11 @@ run (its model and code are); data capture, async inference, VPCs and tags are n
 
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import arn_of, invalid
 from localaws.records import Record, Records, listed, now, picked
 from localaws.registry import Registry
 from localaws.store import Store
 
-_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}"
 _MODEL_SUMMARY = ("ModelName", "ModelArn", "CreationTime")
 _CONFIG_SUMMARY = ("EndpointConfigName", "EndpointConfigArn", "CreationTime")
 _SERVERLESS_MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
@@ -32,11 +31,11 @@ class Hosting:
             **picked(request, "ModelName", "ExecutionRoleArn"),
             "PrimaryContainer": container,
             "CreationTime": now(),
-            "ModelArn": f"{_ARN}:model/{name}",
+            "ModelArn": arn_of("sagemaker", f"model/{name}"),
             "EnableNetworkIsolation": False,
         }
         if not self._models.add(name, record):
-            raise _invalid(f'Cannot create already existing model "{record["ModelArn"]}".')
+            raise invalid(f'Cannot create already existing model "{record["ModelArn"]}".')
         return {"ModelArn": record["ModelArn"]}
 
     def describe_model(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -55,18 +54,18 @@ class Hosting:
     def create_endpoint_config(self, request: dict[str, Any]) -> dict[str, Any]:
         name, variants = request["EndpointConfigName"], request["ProductionVariants"]
         if len(variants) != 1:
-            raise _invalid("One production variant per configuration is part of the embedded AWS.")
+            raise invalid("One production variant per configuration is part of the embedded AWS.")
         _check_variant(variants[0])
         self.describe_model({"ModelName": variants[0].get("ModelName", "")})
         record = {
             "EndpointConfigName": name,
-            "EndpointConfigArn": f"{_ARN}:endpoint-config/{name}",
+            "EndpointConfigArn": arn_of("sagemaker", f"endpoint-config/{name}"),
             "ProductionVariants": [{"InitialVariantWeight": 1.0, **variants[0]}],
             "CreationTime": now(),
         }
         if not self._configs.add(name, record):
             arn = record["EndpointConfigArn"]
-            raise _invalid(f'Cannot create already existing endpoint configuration "{arn}".')
+            raise invalid(f'Cannot create already existing endpoint configuration "{arn}".')
         return {"EndpointConfigArn": record["EndpointConfigArn"]}
 
     def describe_endpoint_config(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +87,7 @@ class Hosting:
         containers: list[Record] = request.get("Containers") or []
         containers = containers or [request.get("PrimaryContainer") or {}]
         if len(containers) != 1:
-            raise _invalid("One container per model is part of the embedded AWS.")
+            raise invalid("One container per model is part of the embedded AWS.")
         given = containers[0]
         if not given.get("ModelPackageName"):
             _check_container(given)
@@ -101,26 +100,23 @@ class Hosting:
 
 def _check_container(container: Record) -> None:
     if not container.get("Image") or not container.get("ModelDataUrl"):
-        raise _invalid("A container needs Image and ModelDataUrl in the embedded AWS.")
+        raise invalid("A container needs Image and ModelDataUrl in the embedded AWS.")
 
 
 def _check_variant(variant: Record) -> None:
     serverless = variant.get("ServerlessConfig")
     if serverless and serverless["MemorySizeInMB"] not in _SERVERLESS_MEMORY_MB:
-        raise _invalid(f"MemorySizeInMB must be one of {list(_SERVERLESS_MEMORY_MB)}.")
+        raise invalid(f"MemorySizeInMB must be one of {list(_SERVERLESS_MEMORY_MB)}.")
     if not serverless and not (
         variant.get("InstanceType") and variant.get("InitialInstanceCount")
     ):
-        raise _invalid(
+        raise invalid(
             "A variant needs InstanceType and InitialInstanceCount, or ServerlessConfig."
         )
 
 
 def _found(record: Record | None, what: str, resource: str) -> Record:
     if record is None:
-        raise _invalid(f'Could not find {what} "{_ARN}:{resource}".')
+        arn = arn_of("sagemaker", resource)
+        raise invalid(f'Could not find {what} "{arn}".')
     return record
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)

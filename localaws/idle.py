@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,15 +14,16 @@ _INTERNAL = f"app/{INTERNAL_APP_ID}".encode()
 class OutsideCalls:
     """ASGI middleware; an outside call that is still being answered counts as now."""
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic):
         self._app = app
+        self._clock = clock
         self._lock = threading.Lock()
         self._open = 0
-        self._last = time.monotonic()
+        self._last = clock()
 
     def idle_seconds(self) -> float:
         with self._lock:
-            return 0.0 if self._open else time.monotonic() - self._last
+            return 0.0 if self._open else self._clock() - self._last
 
     def open_calls(self) -> int:
         """Outside calls that are being answered now."""
@@ -40,7 +42,7 @@ class OutsideCalls:
     def _count(self, change: int) -> None:
         with self._lock:
             self._open += change
-            self._last = time.monotonic()
+            self._last = self._clock()
 
 
 def _is_outside(scope: Scope) -> bool:

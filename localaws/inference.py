@@ -4,7 +4,7 @@ from typing import Any
 
 from localaws.endpoint_process import ModelError
 from localaws.endpoints import Endpoints
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import ACCOUNT_ID, AwsError, arn_of
 
 _JSON = "application/json"
 _MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -39,5 +39,5 @@ def _model_error(name: str, reason: str) -> AwsError:
         f" {ACCOUNT_ID} for more information.",
         OriginalStatusCode=500,
         OriginalMessage=reason,
-        LogStreamArn=f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{group}",
+        LogStreamArn=arn_of("logs", f"log-group:{group}"),
     )

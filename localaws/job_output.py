@@ -4,10 +4,11 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from localaws.job_process import Use
 from localaws.job_records import Record
+from localaws.logs import WriteLog
 from localaws.metric_scan import MetricScan
 from localaws.script_mode import HOST
 
@@ -24,12 +25,6 @@ _TOO_SLOW = " takes too long; the metric is not recorded any more"
 LogEvents = list[tuple[int, str]]
 
 
-class LogSink(Protocol):
-    """The store of CloudWatch Logs: group and stream are made where absent."""
-
-    def append(self, group: str, stream: str, events: LogEvents) -> None: ...
-
-
 PutPoints = Callable[[str, list[tuple[str, dict[str, str], float, datetime]]], None]
 """(namespace, [(metric, dimensions, value, at)])"""
 
@@ -37,10 +32,10 @@ PutPoints = Callable[[str, list[tuple[str, dict[str, str], float, datetime]]], N
 class JobOutput:
     """Collects bytes, writes lines and points in batches, and remembers each metric's last value."""
 
-    def __init__(self, record: Record, logs: LogSink, put_points: PutPoints):
+    def __init__(self, record: Record, write_log: WriteLog, put_points: PutPoints):
         self._name = record["TrainingJobName"]
         self._stream = f"{self._name}/{HOST}-{int(time.time())}"
-        self._logs = logs
+        self._write_log = write_log
         self._put_points = put_points
         definitions = record["AlgorithmSpecification"].get("MetricDefinitions") or []
         self._scan = MetricScan(definitions)
@@ -76,7 +71,7 @@ class JobOutput:
             events = events + self._find_metrics(events)
         points, self._points = self._points, []
         if events:
-            self._logs.append(GROUP, self._stream, events)
+            self._write_log(GROUP, self._stream, events)
         if points:
             self._put_points(NAMESPACE, points)
 

@@ -4,19 +4,26 @@ A change of TrainingJobStatus and its EventBridge event are committed in one tra
 """
 
 import json
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION
+from localaws.errors import arn_of, invalid
+from localaws.events import envelope
+from localaws.paging import text_of, token_of
+from localaws.records import Record, decode, encode
 from localaws.store import Store
 
-Record = dict[str, Any]
 FINAL = ("Completed", "Failed", "Stopped")
-_TIME = "__time__"
 _SORT_COLUMNS = {"Name": "name", "CreationTime": "created", "Status": "status"}
+_FILTERS = {
+    "NameContains": "instr(lower(name), lower(?)) > 0",
+    "StatusEquals": "status = ?",
+    "CreationTimeAfter": "created > ?",
+    "CreationTimeBefore": "created < ?",
+    "LastModifiedTimeAfter": "modified > ?",
+    "LastModifiedTimeBefore": "modified < ?",
+}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS training_jobs (
     name TEXT PRIMARY KEY, arn TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL,
@@ -27,28 +34,14 @@ CREATE INDEX IF NOT EXISTS training_jobs_status ON training_jobs (status, name);
 """
 
 
-@dataclass(frozen=True)
-class Listing:
-    """Filters and order of ListTrainingJobs; `after` is (sort value, name) of the last page's end."""
-
-    limit: int
-    sort_by: str = "CreationTime"
-    descending: bool = False
-    name_contains: str | None = None
-    status: str | None = None
-    created_after: float | None = None
-    created_before: float | None = None
-    modified_after: float | None = None
-    modified_before: float | None = None
-    after: tuple[Any, str] | None = None
-
-
 def utc_now() -> datetime:
-    return datetime.now(UTC)
+    """In whole milliseconds, as DescribeTrainingJob tells times: a bill agrees with those shown."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def job_arn(name: str) -> str:
-    return f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:training-job/{name}"
+    return arn_of("sagemaker", f"training-job/{name}")
 
 
 class JobRecords:
@@ -71,7 +64,7 @@ class JobRecords:
             .execute("SELECT record FROM training_jobs WHERE name = ?", (name,))
             .fetchone()
         )
-        return None if row is None else _decode(row[0])
+        return None if row is None else decode(row[0])
 
     def insert(self, record: Record) -> None:
         """In the caller's transaction, after its checks."""
@@ -81,7 +74,7 @@ class JobRecords:
                 "INSERT INTO training_jobs (name, arn, status, created, modified, record)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (record["TrainingJobName"], record["TrainingJobArn"])
-                + (record["TrainingJobStatus"], created, created, _encode(record)),
+                + (record["TrainingJobStatus"], created, created, encode(record)),
             )
             self._publish(_event(record, record["CreationTime"]))
 
@@ -99,7 +92,7 @@ class JobRecords:
             status = record["TrainingJobStatus"]
             db.execute(
                 "UPDATE training_jobs SET status = ?, modified = ?, record = ? WHERE name = ?",
-                (status, now.timestamp(), _encode(record), name),
+                (status, now.timestamp(), encode(record), name),
             )
             if status != before:
                 self._publish(_event(record, now))
@@ -109,7 +102,7 @@ class JobRecords:
         rows = self.store.read().execute(
             "SELECT record FROM training_jobs WHERE status IN ('InProgress', 'Stopping')"
         )
-        return [_decode(row[0]) for row in rows.fetchall()]
+        return [decode(row[0]) for row in rows.fetchall()]
 
     def used_seconds(self, name: str) -> float:
         """Training seconds spent so far, over all starts of the job."""
@@ -120,16 +113,27 @@ class JobRecords:
         with self.store.write() as db:
             db.execute("UPDATE training_jobs SET used_seconds = ? WHERE name = ?", (seconds, name))
 
-    def select(self, listing: Listing) -> list[Record]:
-        where, values = _conditions(listing)
-        column = _SORT_COLUMNS[listing.sort_by]
-        order = "DESC" if listing.descending else "ASC"
-        names = f"{column} {order}, name {order}" if column != "name" else f"name {order}"
-        rows = self.store.read().execute(
-            f"SELECT record FROM training_jobs {where} ORDER BY {names} LIMIT ?",
-            (*values, listing.limit),
+    def select(self, request: Mapping[str, Any]) -> tuple[list[Record], dict[str, str]]:
+        """One page of ListTrainingJobs, and what the answer adds when there is more."""
+        column = _SORT_COLUMNS.get(request.get("SortBy") or "CreationTime")
+        if column is None:
+            raise invalid(f"Jobs are not sorted by {request['SortBy']}")
+        order, after = ("DESC", "<") if request.get("SortOrder") == "Descending" else ("ASC", ">")
+        used = [(text, request[name]) for name, text in _FILTERS.items() if request.get(name)]
+        values = [v.timestamp() if isinstance(v, datetime) else v for _, v in used]
+        conditions = ["TRUE", *(text for text, _ in used)]
+        if request.get("NextToken"):
+            conditions.append(f"({column}, name) {after} (?, ?)")
+            values += _position(request["NextToken"])
+        size = int(request.get("MaxResults") or 10)
+        query = (
+            f"SELECT {column}, name, record FROM training_jobs WHERE {' AND '.join(conditions)}"
+            f" ORDER BY {column} {order}, name {order} LIMIT ?"
         )
-        return [_decode(row[0]) for row in rows.fetchall()]
+        rows = self.store.read().execute(query, (*values, size + 1)).fetchall()
+        is_more = len(rows) > size
+        more = {"NextToken": token_of(json.dumps(rows[size - 1][:2]))} if is_more else {}
+        return [decode(row[2]) for row in rows[:size]], more
 
 
 def enter(record: Record, now: datetime, secondary: str, message: str) -> None:
@@ -144,56 +148,21 @@ def enter(record: Record, now: datetime, secondary: str, message: str) -> None:
     record["SecondaryStatus"] = secondary
 
 
-def sort_value(record: Record, sort_by: str) -> Any:
-    """What `Listing.after` holds for a record."""
-    if sort_by == "CreationTime":
-        return record["CreationTime"].timestamp()
-    return record["TrainingJobName" if sort_by == "Name" else "TrainingJobStatus"]
-
-
-def _conditions(listing: Listing) -> tuple[str, list[Any]]:
-    column = _SORT_COLUMNS[listing.sort_by]
-    sign = "<" if listing.descending else ">"
-    parts: list[tuple[str, list[Any]]] = [
-        ("instr(lower(name), lower(?)) > 0", [listing.name_contains]),
-        ("status = ?", [listing.status]),
-        ("created > ?", [listing.created_after]),
-        ("created < ?", [listing.created_before]),
-        ("modified > ?", [listing.modified_after]),
-        ("modified < ?", [listing.modified_before]),
-        (f"({column}, name) {sign} (?, ?)", [*(listing.after or (None,))]),
-    ]
-    used = [(text, values) for text, values in parts if values[0] is not None]
-    where = " AND ".join(text for text, _ in used)
-    return (f"WHERE {where}" if where else ""), [v for _, values in used for v in values]
+def _position(token: str) -> list[Any]:
+    """Sort value and name of the last page's end."""
+    try:
+        value, name = json.loads(text_of(token, "ValidationException"))
+    except (TypeError, ValueError) as error:
+        raise invalid("Invalid NextToken.") from error
+    return [value, name]
 
 
 def _event(record: Record, now: datetime) -> dict[str, Any]:
     """As EventBridge delivers it: times inside `detail` are epoch milliseconds."""
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "SageMaker Training Job State Change",
-        "source": "aws.sagemaker",
-        "account": ACCOUNT_ID,
-        "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": REGION,
-        "resources": [record["TrainingJobArn"]],
-        "detail": json.loads(json.dumps(record, default=_milliseconds)),
-    }
+    kind = "SageMaker Training Job State Change"
+    detail = json.loads(json.dumps(record, default=_milliseconds))
+    return envelope("aws.sagemaker", kind, record["TrainingJobArn"], detail, now)
 
 
 def _milliseconds(value: datetime) -> int:
     return int(value.timestamp() * 1000)
-
-
-def _encode(record: Record) -> str:
-    return json.dumps(record, default=lambda value: {_TIME: value.isoformat()})
-
-
-def _decode(text: str) -> Record:
-    return json.loads(text, object_hook=_revive)
-
-
-def _revive(value: dict[str, Any]) -> Any:
-    return datetime.fromisoformat(value[_TIME]) if value.keys() == {_TIME} else value

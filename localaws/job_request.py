@@ -9,7 +9,7 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from localaws.errors import AwsError
+from localaws.errors import AwsError, invalid
 from localaws.job_records import Record, enter, job_arn
 
 _NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
@@ -22,16 +22,16 @@ def check(request: dict[str, Any]) -> None:
     shape: Any = _model().operation_model("CreateTrainingJob").input_shape
     report = ParamValidator().validate(request, shape)
     if report.has_errors():
-        raise AwsError("ValidationException", report.generate_report())
+        raise invalid(report.generate_report())
     _check_pattern("trainingJobName", request["TrainingJobName"], _NAME)
     for member in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
         if member not in request:
-            raise _invalid(member[0].lower() + member[1:], "null", "not be null")
+            raise _unmet(member[0].lower() + member[1:], "null", "not be null")
     resources = request["ResourceConfig"]
     _check_enum("resourceConfig.instanceType", resources.get("InstanceType"))
     if resources.get("InstanceCount") != 1:
         message = "InstanceCount other than 1 is not part of the embedded AWS"
-        raise AwsError("ValidationException", message)
+        raise invalid(message)
     _check_metrics(request["AlgorithmSpecification"].get("MetricDefinitions") or [])
     _check_channels(request.get("InputDataConfig") or [])
     _check_wait(request)
@@ -70,10 +70,10 @@ def _check_wait(request: dict[str, Any]) -> None:
             "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
             " MaxRuntimeInSeconds"
         )
-        raise AwsError("ValidationException", message)
+        raise invalid(message)
     if wait is not None and not is_spot(request):
         message = "MaxWaitTimeInSeconds above 0 is not allowed when EnableManagedSpotTraining is"
-        raise AwsError("ValidationException", f"{message} false")
+        raise invalid(f"{message} false")
 
 
 def _check_metrics(definitions: list[dict[str, str]]) -> None:
@@ -82,10 +82,10 @@ def _check_metrics(definitions: list[dict[str, str]]) -> None:
             groups = re.compile(definition["Regex"]).groups
         except re.error as error:
             message = f"Invalid regex for metric {definition['Name']}: {error}"
-            raise AwsError("ValidationException", message) from error
+            raise invalid(message) from error
         if groups < 1:
             message = f"The regex for metric {definition['Name']} has no capturing group"
-            raise AwsError("ValidationException", message)
+            raise invalid(message)
 
 
 def _check_channels(channels: list[dict[str, Any]]) -> None:
@@ -98,26 +98,26 @@ def _check_channels(channels: list[dict[str, Any]]) -> None:
                 f"Channel {channel['ChannelName']}: only uncompressed S3 data in input mode File"
                 " or FastFile is part of the embedded AWS"
             )
-            raise AwsError("ValidationException", message)
+            raise invalid(message)
 
 
 def _check_enum(member: str, value: str | None) -> None:
     known: Any = _model().shape_for("TrainingInstanceType")
     if value not in known.enum:
-        raise _invalid(member, str(value), f"satisfy enum value set: [{', '.join(known.enum)}]")
+        raise _unmet(member, str(value), f"satisfy enum value set: [{', '.join(known.enum)}]")
 
 
 def _check_pattern(member: str, value: str, pattern: str) -> None:
     if not re.fullmatch(pattern, value):
-        raise _invalid(member, value, f"satisfy regular expression pattern: {pattern}")
+        raise _unmet(member, value, f"satisfy regular expression pattern: {pattern}")
 
 
-def _invalid(member: str, value: str, rule: str) -> AwsError:
+def _unmet(member: str, value: str, rule: str) -> AwsError:
     message = (
         f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy"
         f" constraint: Member must {rule}"
     )
-    return AwsError("ValidationException", message)
+    return invalid(message)
 
 
 @cache

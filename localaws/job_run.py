@@ -15,7 +15,7 @@ from typing import Any
 
 from localaws.confinement import confined
 from localaws.job_ends import MAX_REASON_CHARS, End, Meter, Outcome
-from localaws.job_output import JobOutput, LogSink, PutPoints
+from localaws.job_output import JobOutput, PutPoints
 from localaws.job_process import JobProcess, kill_left_over, started_ticks
 from localaws.job_records import JobRecords, Record, enter
 from localaws.job_storage import (
@@ -24,9 +24,11 @@ from localaws.job_storage import (
     StorageError,
     download_channel,
     download_code,
+    left_text,
     upload_folder,
 )
 from localaws.job_watch import Limits, Signals, watch
+from localaws.logs import WriteLog
 from localaws.script_mode import Script, Tree, environment, write_config
 from localaws.spot import Market
 
@@ -40,7 +42,7 @@ class Ports:
 
     s3: Callable[[], Any]
     environment: Callable[[], dict[str, str]]
-    logs: LogSink
+    write_log: WriteLog
     put_points: PutPoints
     spot: Callable[[], Market] = Market
 
@@ -61,7 +63,8 @@ class JobRun:
         self._records = records
         self._ports = ports
         self._folder = folder
-        self._tree = Tree(folder / "ml")
+        self._tree = Tree(folder.resolve() / "ml")
+        self._scratch = folder / "scratch"
         self._grace_seconds = grace_seconds
         self._meter = Meter(records.now)
         self._market = Market()
@@ -137,6 +140,7 @@ class JobRun:
             self.signals.stop.set()
         script = Script.of(record)
         self._tree.make()
+        self._scratch.mkdir(exist_ok=True)
         write_config(self._tree, record)
         sync = self._fetch(self._ports.s3(), record, script)
         if self.signals.closing.is_set():
@@ -163,7 +167,7 @@ class JobRun:
         for channel in record.get("InputDataConfig") or []:
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
             download_channel(s3, uri, self._tree.data / channel["ChannelName"], stop)
-        download_code(s3, script.archive_uri, self._tree.code, self._tree.temporary)
+        download_code(s3, script.archive_uri, self._tree.code, self._scratch)
         if not (self._tree.code / script.program).is_file():
             raise StorageError(f"AlgorithmError: {script.program} is not in the source archive")
         folder = self._tree.checkpoints(record)
@@ -179,7 +183,7 @@ class JobRun:
         self, record: Record, script: Script, sync: CheckpointSync | None
     ) -> tuple[End, int]:
         limits = Limits.of(record, self._market)
-        self._output = output = JobOutput(record, self._ports.logs, self._ports.put_points)
+        self._output = output = JobOutput(record, self._ports.write_log, self._ports.put_points)
         try:
             process = self._spawn(record, script)
             try:
@@ -249,24 +253,19 @@ class JobRun:
             f"{self.name}/output"
         )
         s3 = self._ports.s3()
-        self._upload(s3, self._tree.output_data, output.below("output.tar.gz"))
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        upload_folder(s3, self._tree.output_data, output.below("output.tar.gz"), self._scratch)
         if end is End.FAILED:
             return self._finish(end, reason=self._failure(code))
         model = output.below("model.tar.gz")
-        uploaded = self._upload(s3, self._tree.model, model)
+        uploaded = upload_folder(s3, self._tree.model, model, self._scratch)
         return self._finish(end, model_uri=model.uri if uploaded else None)
-
-    def _upload(self, s3: Any, folder: Path, to: Location) -> bool:
-        return folder.is_dir() and upload_folder(s3, folder, to, self._tree.temporary)
 
     def _failure(self, code: int) -> str:
         """The failure file's beginning, and the exit code as a container reports it."""
         exit_code = code if code >= 0 else 128 - code
-        try:
-            with self._tree.failure.open(errors="replace") as file:
-                text = file.read(MAX_REASON_CHARS).strip()
-        except FileNotFoundError:
-            text = "the script ended without a failure file; its last log lines say why"
+        text = left_text(self._tree.failure, MAX_REASON_CHARS)
+        text = text or "the script ended without a failure file; its last log lines say why"
         suffix = f", exit code: {exit_code}"
         return f"AlgorithmError: {text}"[: MAX_REASON_CHARS - len(suffix)] + suffix
 

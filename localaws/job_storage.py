@@ -1,8 +1,12 @@
 """What a training job moves to and from S3: channels and code in, model and outputs out.
 
-Talks plain S3 to the embedded AWS; bodies stream between S3 and files.
+Talks plain S3 to the embedded AWS; bodies stream between S3 and files. The server may read what a
+confined script may not, so links that a script left are never followed.
 """
 
+import contextlib
+import os
+import stat
 import tarfile
 import threading
 from dataclasses import dataclass, field
@@ -90,9 +94,20 @@ def download_code(s3: Any, uri: str, into: Path, scratch: Path) -> None:
         archive.unlink(missing_ok=True)
 
 
+def left_text(path: Path, max_chars: int) -> str:
+    """The beginning of a file that a script left; "" where there is none. `path` has no links."""
+    if path.resolve() != path or not path.is_file():
+        return ""
+    with path.open(errors="replace") as file:
+        return file.read(max_chars).strip()
+
+
 def upload_folder(s3: Any, folder: Path, to: Location, scratch: Path) -> bool:
-    """Packs a folder as tar.gz on disk and uploads it; False when there is nothing in it."""
-    if not any(folder.iterdir()):
+    """Packs a folder that a script left as tar.gz and uploads it; False when there is nothing in it.
+
+    `folder` has no links; `scratch` is out of the script's reach.
+    """
+    if folder.resolve() != folder or not folder.is_dir() or not any(folder.iterdir()):
         return False
     packed = scratch / Path(to.key).name
     with tarfile.open(packed, "w:gz", compresslevel=1) as tar:
@@ -105,7 +120,10 @@ def upload_folder(s3: Any, folder: Path, to: Location, scratch: Path) -> bool:
 
 @dataclass
 class CheckpointSync:
-    """Keeps S3 equal to the local checkpoint folder, file by file, as these change."""
+    """Keeps S3 equal to the local checkpoint folder, file by file, as these change.
+
+    `folder` has no links.
+    """
 
     s3: Any
     to: Location
@@ -137,11 +155,17 @@ class CheckpointSync:
         self.s3.upload_file(path, place.bucket, place.key, Config=_ONE_THREAD)
 
     def _now(self) -> dict[str, tuple[int, int]]:
+        """Time and size by name; a script may remove files and folders meanwhile."""
         found: dict[str, tuple[int, int]] = {}
-        for path in self.folder.rglob("*"):
-            if path.is_file():
-                stat = path.stat()
-                found[path.relative_to(self.folder).as_posix()] = (stat.st_mtime_ns, stat.st_size)
+        if self.folder.resolve() != self.folder:
+            return found
+        for folder, _, names in os.walk(self.folder):
+            for path in (Path(folder, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    state = path.lstat()
+                    if stat.S_ISREG(state.st_mode):
+                        name = path.relative_to(self.folder).as_posix()
+                        found[name] = (state.st_mtime_ns, state.st_size)
         return found
 
 

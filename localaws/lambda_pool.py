@@ -7,7 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from localaws.lambda_process import Answer, Child, ChildError, Program, WriteLog
+from localaws.lambda_process import Answer, Child, ChildError, Program
+from localaws.logs import WriteLog
 
 CHILDREN_PER_FUNCTION = 4
 

@@ -1,41 +1,31 @@
 """One Lambda child process: a handler loaded once, answering one invocation at a time.
 
 Isolation is by process, environment, import path (the zip and boto3, nothing else) and Landlock: a
-function reads its code and writes its TMPDIR only (AWS gives it /tmp). Memory is limited by
-RLIMIT_DATA where the system has prlimit (Linux); a MemoryError that the handler lets through kills
-the process, as AWS does.
+function reads its code and writes its TMPDIR only (AWS gives it /tmp). A MemoryError that the handler
+lets through kills the process, as AWS does.
 """
 
-import logging
 import os
-import resource
-import select
 import shutil
 import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from localaws.child_process import ChildProcess
 from localaws.confinement import confined
-from localaws.errors import AwsError
+from localaws.logs import WriteLog
 
 _INIT_SECONDS = 30.0
 _EXIT_SECONDS = 1.0
 _BOOTSTRAP = Path(__file__).with_name("lambda_child.py")
-_LOG = logging.getLogger(__name__)
-
-WriteLog = Callable[[str, str, list[tuple[int, str]]], None]
-"""(group, stream, [(epoch milliseconds, line)])"""
 
 
 @dataclass(frozen=True)
@@ -74,34 +64,22 @@ class Child:
 
     def __init__(self, program: Program, write_log: WriteLog):
         self.program = program
-        self._write_log = write_log
         self._group = f"/aws/lambda/{program.name}"
         self._stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}"
-        their_requests, self._requests = os.pipe()
-        self._results, their_results = os.pipe()
         self._temporary = Path(tempfile.mkdtemp(dir=program.scratch))
-        self._process = subprocess.Popen(
-            self._command(their_requests, their_results),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=program.import_path[0],
-            env=self._environment(),
-            pass_fds=(their_requests, their_results),
-            start_new_session=True,
+        self._process = ChildProcess(
+            self._command,
+            program.import_path[0],
+            self._environment(),
+            program.memory_mb,
+            partial(write_log, self._group, self._stream),
         )
-        os.close(their_requests)
-        os.close(their_results)
-        self._poll = select.poll()
-        self._poll.register(self._results, select.POLLIN)
-        _limit_memory(self._process.pid, program.memory_mb)
-        threading.Thread(target=self._copy_output, daemon=True).start()
 
     def is_alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def wait_ready(self) -> None:
-        message = self._receive(time.monotonic() + _INIT_SECONDS, "", _INIT_SECONDS)
+        message = self._ask(b"", _INIT_SECONDS, "")
         if "failed" in message:
             failed = message["failed"]
             raise ChildError(failed["errorType"], failed["errorMessage"])
@@ -109,25 +87,13 @@ class Child:
     def invoke(self, request: dict[str, Any]) -> Answer:
         limit = self.program.timeout_seconds
         line = orjson.dumps({**request, "arn": self.program.arn, "timeout_seconds": limit})
-        deadline = time.monotonic() + limit
-        try:
-            _write_all(self._requests, line + b"\n")
-        except BrokenPipeError as error:
-            raise self._exited(request["request_id"]) from error
-        message = self._receive(deadline, request["request_id"], limit)
+        message = self._ask(line + b"\n", limit, request["request_id"])
         if "failed" in message:
             return Answer(orjson.dumps(message["failed"]), failed=True)
         return Answer(message["result"].encode())
 
     def kill(self) -> None:
-        if self._requests < 0:
-            return
-        if self.is_alive():
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(self._requests)
-        os.close(self._results)
-        self._requests = self._results = -1
+        self._process.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _command(self, requests: int, results: int) -> list[str]:
@@ -140,29 +106,23 @@ class Child:
             read=[_BOOTSTRAP, *program.import_path],
         )
 
-    def _receive(self, deadline: float, request_id: str, limit: float) -> dict[str, Any]:
-        parts: list[bytes] = []
-        while not (parts and parts[-1].endswith(b"\n")):
-            if not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                text = f"RequestId: {request_id} Error: Task timed out after {limit:.2f} seconds"
-                self._log([text])
-                raise ChildError("Sandbox.Timedout", text)
-            part = os.read(self._results, 1 << 16)
-            if not part:
-                raise self._exited(request_id)
-            parts.append(part)
-        return orjson.loads(b"".join(parts))
+    def _ask(self, line: bytes, seconds: float, request_id: str) -> dict[str, Any]:
+        try:
+            return orjson.loads(self._process.ask(line, seconds))
+        except TimeoutError as error:
+            text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+            self._process.log([text])
+            raise ChildError("Sandbox.Timedout", text) from error
+        except EOFError as error:
+            raise self._exited(request_id) from error
 
     def _exited(self, request_id: str) -> ChildError:
         """In AWS's words; its pipe is closed, so it has ended or is about to."""
-        try:
-            code = self._process.wait(_EXIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            code = 0
+        code = self._process.exit_code(_EXIT_SECONDS) or 0
         how = {0: "without providing a reason", -signal.SIGKILL: "with error: signal: killed"}
         reason = how.get(code) or f"with error: exit status {code}"
         text = f"RequestId: {request_id} Error: Runtime exited {reason}"
-        self._log([text])
+        self._process.log([text])
         return ChildError("Runtime.ExitError", text)
 
     def _environment(self) -> dict[str, str]:
@@ -181,37 +141,3 @@ class Child:
             "TMPDIR": str(self._temporary),
         }
         return own | dict(program.environment)
-
-    def _copy_output(self) -> None:
-        """Everything that the function prints becomes log lines, until it ends."""
-        pipe = self._process.stdout
-        assert pipe is not None
-        with pipe:
-            rest = b""
-            while chunk := os.read(pipe.fileno(), 1 << 16):
-                *lines, rest = (rest + chunk).split(b"\n")
-                self._log([line.decode(errors="replace") for line in lines])
-            self._log([rest.decode(errors="replace")] if rest else [])
-
-    def _log(self, lines: list[str]) -> None:
-        now = int(time.time() * 1000)
-        try:
-            self._write_log(self._group, self._stream, [(now, line) for line in lines if line])
-        except (sqlite3.Error, AwsError):
-            _LOG.warning("%s: %d log lines lost", self.program.name, len(lines))
-
-
-def _limit_memory(pid: int, memory_mb: int) -> None:
-    if not hasattr(resource, "prlimit"):
-        return
-    limit = memory_mb * 1024 * 1024
-    try:
-        resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
-    except ProcessLookupError:
-        return
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]

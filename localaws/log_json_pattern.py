@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from localaws.errors import AwsError
+from localaws.tokens import Tokens
 
 Test = Callable[[Any], bool]
 
@@ -38,14 +39,8 @@ class JsonPattern:
     def __init__(self, text: str):
         if not text.endswith("}"):
             _fail()
-        self._tokens = _tokens(text[1:-1])
-        self._at = 0
-        try:
-            self._test = self._any()
-        except RecursionError:
-            _fail()
-        if self._peek():
-            _fail()
+        parser = _Parser(text[1:-1], _TOKEN)
+        self._test = parser.whole(parser.any)
 
     def matches(self, message: str) -> bool:
         try:
@@ -54,29 +49,35 @@ class JsonPattern:
             return False
         return isinstance(document, dict | list) and self._test(document)
 
-    def _any(self) -> Test:
+
+class _Parser(Tokens):
+    """Recursive descent that puts the test together."""
+
+    def fail(self) -> NoReturn:
+        _fail()
+
+    def any(self) -> Test:
         tests = [self._all()]
-        while self._accept("||"):
+        while self.accept("||"):
             tests.append(self._all())
         return lambda document: any(test(document) for test in tests)
 
     def _all(self) -> Test:
         tests = [self._one()]
-        while self._accept("&&"):
+        while self.accept("&&"):
             tests.append(self._one())
         return lambda document: all(test(document) for test in tests)
 
     def _one(self) -> Test:
-        if self._accept("("):
-            inner = self._any()
-            if not self._accept(")"):
-                _fail()
+        if self.accept("("):
+            inner = self.any()
+            self.expect(")")
             return inner
-        steps = _steps(self._take())
-        word = self._take()
+        steps = _steps(self.take())
+        word = self.take()
         if word.upper() == "EXISTS":
             return lambda document: _find(document, steps) is not _MISSING
-        if word.upper() == "NOT" and self._take().upper() == "EXISTS":
+        if word.upper() == "NOT" and self.take().upper() == "EXISTS":
             return lambda document: _find(document, steps) is _MISSING
         meets = self._comparison(word)
 
@@ -87,7 +88,7 @@ class JsonPattern:
         return test
 
     def _comparison(self, word: str) -> Test:
-        wanted = self._take()
+        wanted = self.take()
         if word.upper() == "IS":
             return _WORDS.get(wanted.upper()) or _fail()
         if word in _ORDER:
@@ -97,27 +98,6 @@ class JsonPattern:
             _fail()
         equal = _equal(wanted)
         return equal if word == "=" else lambda value: not equal(value)
-
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
-
-    def _take(self) -> str:
-        self._at += 1
-        return self._tokens[self._at - 1] if self._at <= len(self._tokens) else _fail()
-
-    def _accept(self, token: str) -> bool:
-        found = self._peek() == token
-        self._at += found
-        return found
-
-
-def _tokens(text: str) -> list[str]:
-    tokens, at, text = [], 0, text.rstrip()
-    while at < len(text):
-        found = _TOKEN.match(text, at) or _fail()
-        tokens.append(found[1])
-        at = found.end()
-    return tokens
 
 
 def _steps(selector: str) -> list[str | int]:

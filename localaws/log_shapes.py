@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION
+from localaws.errors import arn_of
 
 
 def filtered(row: tuple[int, int, int, str, int], stream: str) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def filtered(row: tuple[int, int, int, str, int], stream: str) -> dict[str, Any]
 
 
 def _arn(group: str) -> str:
-    return f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{group}"
+    return arn_of("logs", f"log-group:{group}")
 
 
 def described_group(name: str, created_ms: int, retention: int | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Events older than their group's retention are removed once an hour at most, when
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from localaws.errors import AwsError
@@ -30,6 +30,9 @@ CREATE INDEX IF NOT EXISTS log_events_stream ON log_events(stream_id, at_ms, id)
 CREATE INDEX IF NOT EXISTS log_events_group ON log_events(group_id, at_ms, id);
 """
 
+WriteLog = Callable[[str, str, list[tuple[int, str]]], None]
+"""`Logs.append`: (group, stream, [(epoch milliseconds, line)])"""
+
 _MAX_EVENTS = 10_000
 _MAX_SCANNED = 50_000
 _LIST_SIZE = 50
@@ -52,11 +55,11 @@ class Logs:
         self._swept_at = 0.0
         store.ensure(SCHEMA)
 
-    def append(self, group: str, stream: str, events: Iterable[tuple[int, str]]) -> None:
+    def append(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         """(milliseconds, message) events; group and stream are made where absent."""
         with self._store.write() as db:
             group_id = self._made_group(db, group)
-            self._add(db, group_id, self._made_stream(db, group_id, stream), list(events))
+            self._add(db, group_id, self._made_stream(db, group_id, stream), events)
 
     def create_log_group(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as db:
@@ -105,17 +108,15 @@ class Logs:
         return {"nextSequenceToken": "0"}
 
     def describe_log_groups(self, request: dict[str, Any]) -> dict[str, Any]:
-        prefix, part = (
-            request.get("logGroupNamePrefix", ""),
-            request.get("logGroupNamePattern", ""),
-        )
+        prefix = request.get("logGroupNamePrefix", "")
+        part = request.get("logGroupNamePattern", "")
         rows = self._store.read().execute(
             "SELECT name, created_ms, retention_days FROM log_groups ORDER BY name"
         )
         found = [row for row in rows if row[0].startswith(prefix) and part in row[0]]
-        groups, more = page(found, request.get("nextToken"), request.get("limit", _LIST_SIZE))
-        listed = [described_group(*row) for row in groups]
-        return {"logGroups": listed, **({"nextToken": more["next"]} if more else {})}
+        token, size = request.get("nextToken"), request.get("limit", _LIST_SIZE)
+        groups, more = page(found, token, size, "InvalidParameterException", "nextToken")
+        return {"logGroups": [described_group(*row) for row in groups], **more}
 
     def describe_log_streams(self, request: dict[str, Any]) -> dict[str, Any]:
         db = self._store.read()
@@ -123,7 +124,7 @@ class Logs:
         by_time = request.get("orderBy") == "LastEventTime"
         direction = "DESC" if request.get("descending") else "ASC"
         prefix, limit = request.get("logStreamNamePrefix", ""), request.get("limit", _LIST_SIZE)
-        offset = offset_of(request.get("nextToken"))
+        offset = offset_of(request.get("nextToken"), "InvalidParameterException")
         rows = db.execute(
             "SELECT name, created_ms, first_ms, last_ms, ingested_ms FROM log_streams"
             " WHERE group_id=? AND name >= ? AND name < ?"

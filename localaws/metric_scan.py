@@ -6,19 +6,18 @@ meanwhile: in this process it would stop the whole server.
 
 import contextlib
 import json
-import os
-import select
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localaws.child_process import read_line
+
 BUDGET_SECONDS = 0.1
 """CPU time for one regex on one line; ordinary ones take microseconds."""
 _CHILD = Path(__file__).with_name("scan_child.py")
 _ANSWER_SECONDS = 30.0
-_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class MetricScan:
             return Found()
         try:
             answer = json.loads(self._ask(self._process, json.dumps(lines).encode() + b"\n"))
-        except (OSError, ValueError, TimeoutError):
+        except (OSError, EOFError, ValueError):
             self.close()
             return Found(slow=tuple(self._names))
         return Found(
@@ -74,14 +73,4 @@ class MetricScan:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(batch)
         process.stdin.flush()
-        answers = select.poll()
-        answers.register(process.stdout, select.POLLIN)
-        parts: list[bytes] = []
-        while not (parts and parts[-1].endswith(b"\n")):
-            if not answers.poll(_ANSWER_SECONDS * 1000):
-                raise TimeoutError
-            part = os.read(process.stdout.fileno(), _READ_BYTES)
-            if not part:
-                raise OSError("the scanner ended")
-            parts.append(part)
-        return b"".join(parts)
+        return read_line(process.stdout.fileno(), _ANSWER_SECONDS)

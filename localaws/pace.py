@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from localaws.home import replace
+
 SETTING = "LLMOPS_CRF_SECONDS_PER_TOKEN_ITERATION"
 FILE = "pace.json"
 # Real corpora have more features and miss the cache more often: measured on two of them (0.75 µs
@@ -27,9 +29,7 @@ def environment(home: Path) -> dict[str, str]:
     measured = measure()
     if measured is None:
         return {}
-    fresh = file.with_name(f"{FILE}.{os.getpid()}")
-    fresh.write_text(json.dumps({"seconds_per_token_iteration": measured}))
-    fresh.replace(file)
+    replace(file, json.dumps({"seconds_per_token_iteration": measured}))
     return {SETTING: str(measured)}
 
 

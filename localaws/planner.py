@@ -8,8 +8,6 @@ from typing import Any
 from mlops.dialogue.conversation import assistant_message, read, understand
 from mlops.workflow import next_step
 
-MODEL_ID = "local.planner-v1"
-
 
 def reply(body: Mapping[str, Any]) -> dict[str, Any]:
     """A Converse answer for a Converse request: content, stop reason, and words counted as tokens."""
@@ -25,10 +23,7 @@ def reply(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _usage(messages: Any, content: Any) -> dict[str, int]:
-    words_in = len(json.dumps(messages, default=str).split())
-    words_out = len(json.dumps(content).split())
     return {
-        "inputTokens": words_in,
-        "outputTokens": words_out,
-        "totalTokens": words_in + words_out,
+        "inputTokens": len(json.dumps(messages, default=str).split()),
+        "outputTokens": len(json.dumps(content).split()),
     }

@@ -40,8 +40,7 @@ class Pricing:
         size = min(request.get("MaxResults", _PAGE_SIZE), _PAGE_SIZE)
         products, more = page(found, request.get("NextToken"), size, "InvalidNextTokenException")
         price_list = [orjson.dumps(product).decode() for product in products]
-        following = {"NextToken": more["next"]} if more else {}
-        return {"FormatVersion": "aws_v1", "PriceList": price_list, **following}
+        return {"FormatVersion": "aws_v1", "PriceList": price_list, **more}
 
 
 @cache

@@ -43,7 +43,7 @@ def form_values(request: WireRequest) -> MultiDict:
     """Query string and, for the query protocol, the form body."""
     pairs = parse_qsl(request.query, keep_blank_values=True)
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        pairs += parse_qsl(request.body.decode(), keep_blank_values=True)
+        pairs += parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)
     return MultiDict(pairs)
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from infra.package import lambda_zips, training_archive
 from localaws.functions import code_sha256
-from localaws.home import SEEDED
+from localaws.home import SEEDED, replace
 from mlops.datasets import Metadata
 from mlops.samples import SAMPLES, Sample, to_conll
 from mlops.settings import Settings
@@ -78,12 +78,12 @@ def _make_buckets(s3: Any, names: Sequence[str]) -> None:
 def _make_tables(dynamodb: Any, wanted: Wanted) -> None:
     present = set(dynamodb.list_tables({})["TableNames"])
     for spec in wanted.tables:
-        name = spec["TableName"]
-        if name in present:
-            continue
-        dynamodb.create_table(dict(spec))
-        if name in wanted.ttl_attributes:
-            ttl = {"Enabled": True, "AttributeName": wanted.ttl_attributes[name]}
+        if spec["TableName"] not in present:
+            dynamodb.create_table(dict(spec))
+    for name, attribute in wanted.ttl_attributes.items():
+        found = dynamodb.describe_time_to_live({"TableName": name})["TimeToLiveDescription"]
+        if found["TimeToLiveStatus"] == "DISABLED":
+            ttl = {"Enabled": True, "AttributeName": attribute}
             dynamodb.update_time_to_live({"TableName": name, "TimeToLiveSpecification": ttl})
 
 
@@ -155,7 +155,7 @@ def _seed(s3: Any, bucket: str, marker: Path) -> None:
         if not _exists(s3, bucket, f"raw/{name}/metadata.json"):
             _upload_sample(s3, bucket, make())
         seeded.add(name)
-        marker.write_text(json.dumps(sorted(seeded)))
+        replace(marker, json.dumps(sorted(seeded)))
 
 
 def _upload_sample(s3: Any, bucket: str, sample: Sample) -> None:

@@ -74,7 +74,7 @@ class QuotaRequests:
         size = min(request.get("MaxResults") or _PAGE_SIZE, _PAGE_SIZE)
         token = request.get("NextToken")
         rows, more = page(found, token, size, "InvalidPaginationTokenException")
-        return {"RequestedQuotas": list(rows), **({"NextToken": more["next"]} if more else {})}
+        return {"RequestedQuotas": rows, **more}
 
     def _found(self, code: str | None) -> list[Record]:
         """Newest first."""

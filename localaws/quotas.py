@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import AwsError, arn_of
 from localaws.paging import page
 from mlops.instances import catalog
 from mlops.quotas import ACCOUNT_WIDE, quota_name
@@ -102,8 +102,7 @@ def _listed(limits: Mapping[str, int], request: Mapping[str, Any]) -> dict[str, 
     size = min(request.get("MaxResults", _PAGE_SIZE), _PAGE_SIZE)
     code = "InvalidPaginationTokenException"
     names, more = page(sorted(limits), request.get("NextToken"), size, code)
-    quotas = [_quota(name, limits[name]) for name in names]
-    return {"Quotas": quotas, **({"NextToken": more["next"]} if more else {})}
+    return {"Quotas": [_quota(name, limits[name]) for name in names], **more}
 
 
 def _found(limits: Mapping[str, int], request: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +126,7 @@ def _quota(name: str, value: int) -> dict[str, Any]:
     return {
         "ServiceCode": _SERVICE_CODE,
         "ServiceName": "Amazon SageMaker",
-        "QuotaArn": f"arn:aws:servicequotas:{REGION}:{ACCOUNT_ID}:{_SERVICE_CODE}/{code}",
+        "QuotaArn": arn_of("servicequotas", f"{_SERVICE_CODE}/{code}"),
         "QuotaCode": code,
         "QuotaName": name,
         "Value": float(value),

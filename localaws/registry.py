@@ -6,11 +6,10 @@ not enforced when a model is made of a package, and tags are not kept.
 
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import arn_of, invalid
 from localaws.records import Record, Records, listed, now, picked
 from localaws.store import Store
 
-_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}"
 _CREATOR = {"UserProfileName": "local"}
 _KEPT = (
     "ModelPackageDescription",
@@ -59,7 +58,7 @@ class Registry:
 
     def create_model_package_group(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["ModelPackageGroupName"]
-        arn = f"{_ARN}:model-package-group/{name}"
+        arn = arn_of("sagemaker", f"model-package-group/{name}")
         record = {
             **picked(request, "ModelPackageGroupName", "ModelPackageGroupDescription"),
             "ModelPackageGroupArn": arn,
@@ -68,7 +67,7 @@ class Registry:
             "ModelPackageGroupStatus": "Completed",
         }
         if not self._groups.add(name, record):
-            raise _invalid(f"Model Package Group already exists: {arn}")
+            raise invalid(f"Model Package Group already exists: {arn}")
         return {"ModelPackageGroupArn": arn}
 
     def describe_model_package_group(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -86,18 +85,18 @@ class Registry:
         with self._store.write():
             name = self._group(request["ModelPackageGroupName"])["ModelPackageGroupName"]
             if self._packages.all(f"{name}/"):
-                raise _invalid(f"Model Package Group {name} holds model packages.")
+                raise invalid(f"Model Package Group {name} holds model packages.")
             self._groups.delete(name)
         return {}
 
     def create_model_package(self, request: dict[str, Any]) -> dict[str, Any]:
         """Versioned packages only: a version of a group that is there."""
         if not request.get("ModelPackageGroupName"):
-            raise _invalid("Only packages of a group are part of the embedded AWS.")
+            raise invalid("Only packages of a group are part of the embedded AWS.")
         with self._store.write():
             group = self._group(request["ModelPackageGroupName"])["ModelPackageGroupName"]
             version = self._next_version(group)
-            arn = f"{_ARN}:model-package/{group}/{version}"
+            arn = arn_of("sagemaker", f"model-package/{group}/{version}")
             record = {
                 **picked(request, *_KEPT),
                 "ModelPackageName": group,
@@ -155,13 +154,13 @@ class Registry:
         group, _, version = name.rpartition(":model-package/")[2].partition("/")
         found = self._packages.get(_key(group, int(version))) if version.isdigit() else None
         if found is None:
-            raise _invalid(f"ModelPackage {name} does not exist.")
+            raise invalid(f"ModelPackage {name} does not exist.")
         return found
 
     def _group(self, name: str) -> Record:
         found = self._groups.get(name.rpartition("/")[2])
         if found is None:
-            raise _invalid(f"Model Package Group {name} does not exist.")
+            raise invalid(f"Model Package Group {name} does not exist.")
         return found
 
     def _next_version(self, group: str) -> int:
@@ -177,7 +176,3 @@ def _key(group: str, version: int) -> str:
 
 def _key_of(record: Record) -> str:
     return _key(record["ModelPackageGroupName"], record["ModelPackageVersion"])
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)

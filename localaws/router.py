@@ -29,13 +29,12 @@ class Scope:
 
 @dataclass(frozen=True)
 class Target:
-    """An operation to call; `method` is None where the service does not have it."""
+    """An operation to call."""
 
     service_name: str
-    operation_name: str
-    operation: OperationModel | None
+    operation: OperationModel
     protocol: str
-    method: Callable[[Any], Any] | None
+    method: Callable[[Any], Any]
     uri: Mapping[str, str]
     raw_json: bool
 
@@ -52,6 +51,12 @@ def credential_scope(headers: Mapping[str, str], query: str) -> Scope | None:
     credential = found.group(1) if found else signed.get("X-Amz-Credential", [""])[0]
     parts = credential.split("/")
     return Scope(parts[-3], parts[-2]) if len(parts) >= 5 else None
+
+
+def unrouted_protocol(headers: Mapping[str, str]) -> str:
+    """The protocol to answer in when no operation was found."""
+    is_form = headers.get("content-type", "").startswith(_FORM)
+    return "query" if is_form and "x-amz-target" not in headers else "json"
 
 
 class Router:
@@ -72,12 +77,8 @@ class Router:
         """Service name → the operations that it has here."""
         return {entry.name: entry.operations() for entry in self._entries}
 
-    def protocol(self, request: WireRequest) -> str:
-        """The protocol to answer in when no service was found."""
-        form = request.headers.get("content-type", "").startswith(_FORM)
-        return "query" if form else "json"
-
     def find(self, request: WireRequest, scope: Scope | None) -> Target:
+        """Raises NotImplemented, with its name, for what is not here."""
         target = request.headers.get("x-amz-target")
         if scope is None and target is None:
             raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
@@ -122,13 +123,14 @@ class _Entry:
         self.signing_name = self.model.signing_name
 
     def target(self, operation: str, protocol: str, uri: Mapping[str, str]) -> Target:
-        known = operation in self._operations
+        method = self._method(operation) if operation in self._operations else None
+        if method is None:
+            raise not_implemented(self.name, operation)
         return Target(
             service_name=self.name,
-            operation_name=operation,
-            operation=self.model.operation_model(operation) if known else None,
+            operation=self.model.operation_model(operation),
             protocol=protocol,
-            method=self._method(operation) if known else None,
+            method=method,
             uri=uri,
             raw_json=getattr(self.objects[0], "raw_json", False),
         )

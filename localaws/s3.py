@@ -13,6 +13,7 @@ from localaws import s3_listings as listings
 from localaws import s3_reads as reads
 from localaws import s3_writes as writes
 from localaws.errors import AwsError
+from localaws.intake import read_body
 from localaws.s3_body import Blob, BodyReader, receive
 from localaws.s3_objects import Objects
 from localaws.s3_request import S3Request, operation, read_request, refuse_expired
@@ -27,6 +28,7 @@ _OBJECT_OPERATIONS = {
     "DeleteBucket": listings.delete_bucket,
     "GetBucketLocation": listings.get_bucket_location,
     "ListObjects": listings.list_objects,
+    "ListObjectsV2": listings.list_objects_v2,
     "GetObject": reads.get_object,
     "HeadObject": reads.head_object,
     "DeleteObject": writes.delete_object,
@@ -42,15 +44,8 @@ _UPLOAD_OPERATIONS = {
     "AbortMultipartUpload": writes.abort_multipart_upload,
     "ListParts": writes.list_parts,
 }
-
-
-_OTHER_OPERATIONS = (
-    "PutObject",
-    "UploadPart",
-    "UploadPartCopy",
-    "CompleteMultipartUpload",
-    "ListObjectsV2",
-)
+_STREAMED_OPERATIONS = ("PutObject", "UploadPart")
+_OTHER_OPERATIONS = ("UploadPartCopy", "CompleteMultipartUpload")
 
 
 class S3:
@@ -63,9 +58,9 @@ class S3:
 
     @staticmethod
     def operations() -> list[str]:
-        """What is here, by botocore's names (both versions of ListObjects are one method)."""
+        """What is here, by botocore's names."""
         methods = (*_OBJECT_OPERATIONS, *_BODY_OPERATIONS, *_UPLOAD_OPERATIONS)
-        return sorted((*methods, *_OTHER_OPERATIONS))
+        return sorted((*methods, *_STREAMED_OPERATIONS, *_OTHER_OPERATIONS))
 
     async def __call__(self, request: Request) -> Response:
         wanted = read_request(request)
@@ -84,11 +79,9 @@ class S3:
     async def _answer(self, wanted: S3Request, request: Request) -> Response:
         refuse_expired(wanted, self._now())
         name = operation(wanted)
-        copies = "x-amz-copy-source" in wanted.headers
-        if name in ("PutObject", "UploadPart") and not copies:
+        if name in _STREAMED_OPERATIONS:
             return await self._with_blob(name, wanted, request)
-        body = await request.body()
-        return await run_sync(self._call, name, wanted, body, copies)
+        return await run_sync(self._call, name, wanted, await read_body(request))
 
     async def _with_blob(self, name: str, wanted: S3Request, request: Request) -> Response:
         """The blob is the object's once its row is committed; otherwise it goes."""
@@ -113,15 +106,13 @@ class S3:
         response.headers.update(checksums)
         return response
 
-    def _call(self, name: str, wanted: S3Request, body: bytes, copies: bool) -> Response:
-        if copies:
-            if name == "UploadPart":
-                return writes.upload_part_copy(self.objects, self._uploads, wanted)
-            name = "CopyObject"
-        if name in _BODY_OPERATIONS:
-            return _BODY_OPERATIONS[name](self.objects, wanted, body)
+    def _call(self, name: str, wanted: S3Request, body: bytes) -> Response:
+        if name == "UploadPartCopy":
+            return writes.upload_part_copy(self.objects, self._uploads, wanted)
         if name == "CompleteMultipartUpload":
             return writes.complete_multipart_upload(self._uploads, wanted, body)
+        if name in _BODY_OPERATIONS:
+            return _BODY_OPERATIONS[name](self.objects, wanted, body)
         if name in _UPLOAD_OPERATIONS:
             return _UPLOAD_OPERATIONS[name](self._uploads, wanted)
         return _OBJECT_OPERATIONS[name](self.objects, wanted)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import string
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from localaws.errors import AwsError
 
 _BUFFER_BYTES = 1024 * 1024
 _CHECKSUM = "x-amz-checksum-"
+_MAX_LINE_BYTES = 8 * 1024
+_HEX_DIGITS = frozenset(string.hexdigits)
 
 
 class Blob:
@@ -24,21 +27,16 @@ class Blob:
         self.size = 0
         self._file = path.open("xb")
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._adopted_md5: str | None = None
         self._kept = False
 
     @property
     def md5(self) -> str:
-        return self._adopted_md5 or self._md5.hexdigest()
+        return self._md5.hexdigest()
 
     def write(self, data: bytes) -> None:
         self._file.write(data)
         self._md5.update(data)
         self.size += len(data)
-
-    def adopt(self, size: int, md5: str) -> None:
-        """The file was linked, not written."""
-        self.size, self._adopted_md5 = size, md5
 
     def close(self) -> None:
         self._file.close()
@@ -74,7 +72,7 @@ class BodyReader:
         if self._chunked is not None and not self._chunked.complete:
             raise AwsError("IncompleteBody", "The request body terminated unexpectedly")
         wanted = self._headers.get("content-md5")
-        if wanted and base64.b64decode(wanted).hex() != self._blob.md5:
+        if wanted and wanted != base64.b64encode(bytes.fromhex(self._blob.md5)).decode():
             raise AwsError("BadDigest", "The Content-MD5 you specified did not match the body")
         trailers = self._chunked.trailers if self._chunked is not None else {}
         return self._checksum.verified({**self._headers, **trailers})
@@ -140,7 +138,8 @@ class _AwsChunked:
         self.complete = False
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
+        """What follows the trailers is dropped."""
+        self._buffer += b"" if self.complete else data
         while not self.complete and (self._data() if self._left else self._line()):
             pass
 
@@ -155,9 +154,11 @@ class _AwsChunked:
 
     def _line(self) -> bool:
         end = self._buffer.find(b"\r\n")
+        if end < 0 and len(self._buffer) > _MAX_LINE_BYTES:
+            raise _malformed()
         if end < 0:
             return False
-        line = self._buffer[:end].decode("ascii")
+        line = self._buffer[:end].decode("latin-1")
         del self._buffer[: end + 2]
         if self._in_trailers:
             self._trailer(line)
@@ -175,10 +176,14 @@ class _AwsChunked:
 
 
 def _chunk_size(line: str) -> int:
-    try:
-        return int(line.split(";")[0], 16)
-    except ValueError as error:
-        raise AwsError("InvalidRequest", "The aws-chunked body is malformed") from error
+    size = line.partition(";")[0]
+    if not size or not _HEX_DIGITS.issuperset(size):
+        raise _malformed()
+    return int(size, 16)
+
+
+def _malformed() -> AwsError:
+    return AwsError("InvalidRequest", "The aws-chunked body is malformed")
 
 
 def _is_aws_chunked(headers: Mapping[str, str]) -> bool:

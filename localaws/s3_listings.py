@@ -56,9 +56,6 @@ def list_buckets(objects: Objects, _: S3Request) -> Response:
 
 
 def list_objects(objects: Objects, request: S3Request) -> Response:
-    """ListObjectsV2, or the first version when the request says no list-type."""
-    if request.query.get("list-type") == "2":
-        return _version_2(objects, request)
     marker = request.query.get("marker", "")
     prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
     bound = _after_marker(marker, prefix, delimiter)
@@ -71,17 +68,7 @@ def list_objects(objects: Objects, request: S3Request) -> Response:
     return document("ListBucketResult", [*_shared(request, listing), *pairs])
 
 
-def list_multipart_uploads(uploads: Uploads, request: S3Request) -> Response:
-    found = uploads.open_uploads(request.bucket, request.query.get("prefix", ""))
-    entries = [
-        ("Upload", [("Key", key), ("UploadId", upload_id), ("Initiated", iso(created_at))])
-        for key, upload_id, created_at in found[:_MAX_KEYS]
-    ]
-    pairs = [("Bucket", request.bucket), ("IsTruncated", len(found) > _MAX_KEYS)]
-    return document("ListMultipartUploadsResult", [*pairs, *entries])
-
-
-def _version_2(objects: Objects, request: S3Request) -> Response:
+def list_objects_v2(objects: Objects, request: S3Request) -> Response:
     token = request.query.get("continuation-token")
     start_after = request.query.get("start-after")
     bound = (
@@ -97,6 +84,16 @@ def _version_2(objects: Objects, request: S3Request) -> Response:
         ("NextContinuationToken", token_of(following) if following is not None else None),
     ]
     return document("ListBucketResult", [*_shared(request, listing), *pairs])
+
+
+def list_multipart_uploads(uploads: Uploads, request: S3Request) -> Response:
+    found = uploads.open_uploads(request.bucket, request.query.get("prefix", ""))
+    entries = [
+        ("Upload", [("Key", key), ("UploadId", upload_id), ("Initiated", iso(created_at))])
+        for key, upload_id, created_at in found[:_MAX_KEYS]
+    ]
+    pairs = [("Bucket", request.bucket), ("IsTruncated", len(found) > _MAX_KEYS)]
+    return document("ListMultipartUploadsResult", [*pairs, *entries])
 
 
 def _page(objects: Objects, request: S3Request, bound: str) -> Listing:

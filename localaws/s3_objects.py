@@ -156,11 +156,11 @@ class Objects:
                     raise AwsError("InternalError", message, 500) from None
 
     def link(self, stored: StoredObject) -> Blob:
-        """A new blob with the body of an object, without copying it."""
+        """A new blob with the body of an object, without copying it; its MD5 is not known."""
         blob = self.new_blob()
         blob.discard()
         os.link(self.path(stored.blob), blob.path)
-        blob.adopt(stored.size, stored.etag)
+        blob.size = stored.size
         return blob
 
     def delete(self, bucket: str, keys: list[str]) -> None:

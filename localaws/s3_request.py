@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from localaws.errors import AwsError, not_implemented
 
-_HOSTS = (".localhost", ".127.0.0.1")
+_HOST = ".localhost"
 _KEPT_HEADERS = (
     "content-type",
     "cache-control",
@@ -58,20 +58,19 @@ class S3Request:
         return f"/{self.bucket}/{self.key}" if self.key else f"/{self.bucket}"
 
     def number(self, name: str, default: int) -> int:
-        """A whole number from the query, at most 1,000 by default."""
+        """A whole number from the query."""
         text = self.query.get(name, "")
-        if text and not text.isdigit():
+        if text and not text.isdecimal():
             raise AwsError("InvalidArgument", f"Argument {name} must be an integer")
-        return min(int(text), 10_000) if text else default
+        return int(text) if text else default
 
 
 def read_request(request: Request) -> S3Request:
     """Path style, or the bucket as a part of the host name."""
     path = unquote(request.scope["raw_path"].decode("ascii"))[1:]
     host = request.url.hostname or ""
-    for suffix in _HOSTS:
-        if host.endswith(suffix):
-            path = f"{host.removesuffix(suffix)}/{path}"
+    if host.endswith(_HOST):
+        path = f"{host.removesuffix(_HOST)}/{path}"
     bucket, _, key = path.partition("/")
     query = dict(parse_qsl(request.url.query, keep_blank_values=True))
     return S3Request(request.method, bucket, key, query, request.headers)
@@ -88,12 +87,11 @@ def operation(request: S3Request) -> str:
 
 def refuse_expired(request: S3Request, now: float) -> None:
     """Presigned URLs end when they say; signatures themselves are not checked."""
-    if "X-Amz-Expires" in request.query:
-        signed_at = datetime.strptime(request.query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
-        lifetime_seconds = int(request.query["X-Amz-Expires"])
-        ends_at = signed_at.replace(tzinfo=UTC).timestamp() + lifetime_seconds
-    else:
-        ends_at = float(request.query.get("Expires", "inf"))
+    try:
+        ends_at = _ends_at(request.query)
+    except (KeyError, ValueError) as error:
+        message = f"The expiry of the presigned URL cannot be read: {error}"
+        raise AwsError("AuthorizationQueryParametersError", message) from error
     if ends_at < now:
         raise AwsError("AccessDenied", "Request has expired", 403)
 
@@ -113,6 +111,13 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
+def _ends_at(query: Mapping[str, str]) -> float:
+    if "X-Amz-Expires" not in query:
+        return float(query.get("Expires", "inf"))
+    signed_at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+    return signed_at.replace(tzinfo=UTC).timestamp() + int(query["X-Amz-Expires"])
+
+
 def _operation(request: S3Request, subresource: str | None) -> str | None:
     method = request.method
     if not request.bucket:
@@ -120,10 +125,13 @@ def _operation(request: S3Request, subresource: str | None) -> str | None:
     if not request.key:
         if subresource is not None:
             return _BUCKET_SUBRESOURCES.get((method, subresource))
-        return _BUCKET.get(method)
+        is_second = method == "GET" and request.query.get("list-type") == "2"
+        return "ListObjectsV2" if is_second else _BUCKET.get(method)
     if subresource is not None:
         starts = (method, subresource) == ("POST", "uploads")
         return "CreateMultipartUpload" if starts else None
+    if method == "PUT" and "x-amz-copy-source" in request.headers:
+        return "UploadPartCopy" if "uploadId" in request.query else "CopyObject"
     return (_UPLOAD if "uploadId" in request.query else _OBJECT).get(method)
 
 

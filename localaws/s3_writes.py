@@ -10,7 +10,7 @@ from localaws.s3_body import Blob
 from localaws.s3_objects import Objects
 from localaws.s3_request import S3Request, kept_headers
 from localaws.s3_uploads import Uploads
-from localaws.s3_xml import document, iso, parse_delete, parse_parts
+from localaws.s3_xml import document, iso, malformed, parse_delete, parse_parts
 
 _COPY_BYTES = 1024 * 1024
 _MAX_DELETE = 1000
@@ -78,8 +78,7 @@ def delete_object(objects: Objects, request: S3Request) -> Response:
 def delete_objects(objects: Objects, request: S3Request, body: bytes) -> Response:
     keys, quiet = parse_delete(body)
     if len(keys) > _MAX_DELETE:
-        message = "The XML you provided was not well-formed or did not validate"
-        raise AwsError("MalformedXML", message)
+        raise malformed()
     objects.delete(request.bucket, keys)
     deleted = [] if quiet else [("Deleted", [("Key", key)]) for key in keys]
     return document("DeleteResult", deleted)

@@ -44,10 +44,13 @@ def error_document(error: AwsError, resource: str, request_id: str, head: bool) 
 
 def parse_parts(body: bytes) -> list[tuple[int, str]]:
     """(number, etag) of CompleteMultipartUpload."""
-    return [
-        (int(part.findtext("{*}PartNumber") or 0), part.findtext("{*}ETag") or "")
+    parts = [
+        (part.findtext("{*}PartNumber") or "", part.findtext("{*}ETag") or "")
         for part in _parsed(body).iterfind("{*}Part")
     ]
+    if not all(number.isdecimal() for number, _ in parts):
+        raise malformed()
+    return [(int(number), etag) for number, etag in parts]
 
 
 def parse_delete(body: bytes) -> tuple[list[str], bool]:
@@ -55,6 +58,11 @@ def parse_delete(body: bytes) -> tuple[list[str], bool]:
     root = _parsed(body)
     keys = [entry.findtext("{*}Key") or "" for entry in root.iterfind("{*}Object")]
     return keys, root.findtext("{*}Quiet") == "true"
+
+
+def malformed() -> AwsError:
+    message = "The XML you provided was not well-formed or did not validate"
+    return AwsError("MalformedXML", message)
 
 
 def iso(at: float) -> str:
@@ -92,5 +100,4 @@ def _parsed(body: bytes) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(body)
     except ElementTree.ParseError as error:
-        message = "The XML you provided was not well-formed or did not validate"
-        raise AwsError("MalformedXML", message) from error
+        raise malformed() from error

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from localaws.errors import AwsError
+from localaws.errors import invalid
 
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
@@ -47,26 +47,28 @@ def timing(schedule: Mapping[str, Any]) -> Timing:
     until = end.timestamp() if end else float("inf")
     if found := _AT.fullmatch(text):
         return Timing(_instant(found[1], zone), None, from_time, until)
-    if (found := _RATE.fullmatch(text)) and int(found[1]) > 0:
-        return Timing(None, int(found[1]) * _UNIT_SECONDS[found[2]], from_time, until)
+    if (seconds := rate_seconds(text)) is not None:
+        return Timing(None, seconds, from_time, until)
     if text.startswith("cron("):
-        raise _invalid("cron(...) is not part of the embedded AWS: use at(...) or rate(...).")
-    raise _invalid(f"Invalid Schedule Expression {text}.")
+        raise invalid("cron(...) is not part of the embedded AWS: use at(...) or rate(...).")
+    raise invalid(f"Invalid Schedule Expression {text}.")
+
+
+def rate_seconds(expression: str) -> int | None:
+    """None for what is no rate."""
+    found = _RATE.fullmatch(expression)
+    return int(found[1]) * _UNIT_SECONDS[found[2]] if found and int(found[1]) > 0 else None
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise _invalid(f"Invalid ScheduleExpressionTimezone {name}.") from error
+        raise invalid(f"Invalid ScheduleExpressionTimezone {name}.") from error
 
 
 def _instant(text: str, zone: ZoneInfo) -> float:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
     except ValueError as error:
-        raise _invalid(f"Invalid Schedule Expression at({text}).") from error
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
+        raise invalid(f"Invalid Schedule Expression at({text}).") from error

@@ -6,27 +6,24 @@ fires at its beginning, retries are those of the function queue, no dead-letter 
 """
 
 import json
-import logging
 import sqlite3
-import threading
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.beat import Beat
+from localaws.errors import AwsError, arn_of, invalid
+from localaws.events import Enqueue, envelope
 from localaws.paging import page
 from localaws.records import Record, Records, picked
 from localaws.schedule_times import timing
 from localaws.store import Store
 
-_LOG = logging.getLogger(__name__)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS schedule_due(name TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID;
 """
 _GROUP = "default"
-_LOOK_SECONDS = 1.0
 _SETTINGS = (
     "Name",
     "ScheduleExpression",
@@ -41,9 +38,6 @@ _SETTINGS = (
 )
 _SUMMARY = ("Arn", "Name", "GroupName", "State", "CreationDate", "LastModificationDate")
 
-Enqueue = Callable[[str, Any], None]
-"""(function ARN, event): joins the present transaction."""
-
 
 class Scheduler:
     service_name = "scheduler"
@@ -54,13 +48,13 @@ class Scheduler:
         self._schedules = Records(store, "schedule")
         self._enqueue = enqueue
         self._clock = clock
-        self._closed = threading.Event()
+        self._beat = Beat("scheduler", self.fire_due)
 
     def start(self) -> None:
-        threading.Thread(target=self._loop, name="scheduler", daemon=True).start()
+        self._beat.start()
 
     def close(self) -> None:
-        self._closed.set()
+        self._beat.close()
 
     def pending(self) -> int:
         """One-time schedules that are still to fire."""
@@ -98,7 +92,7 @@ class Scheduler:
         ]
         size = request.get("MaxResults") or 100
         rows, more = page(found, request.get("NextToken"), size, "ValidationException")
-        return {"Schedules": list(rows), **({"NextToken": more["next"]} if more else {})}
+        return {"Schedules": rows, **more}
 
     def delete_schedule(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._store.write() as db:
@@ -139,33 +133,24 @@ class Scheduler:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _loop(self) -> None:
-        while not self._closed.is_set():
-            try:
-                self.fire_due()
-            except sqlite3.Error:
-                if not self._closed.is_set():
-                    _LOG.exception("schedules could not be fired")
-            self._closed.wait(_LOOK_SECONDS)
-
 
 def _record(request: dict[str, Any], at: datetime) -> Record:
     """Checked; the times of a rate are those of `at`."""
     _check_group(request)
     target = request["Target"]
     if ":lambda:" not in target["Arn"]:
-        raise _invalid(f"{target['Arn']} is not a Lambda function, the only target known here.")
+        raise invalid(f"{target['Arn']} is not a Lambda function, the only target known here.")
     if target.get("Input"):
         _parsed(target["Input"])
     window = request["FlexibleTimeWindow"]
     if (window["Mode"] == "FLEXIBLE") != ("MaximumWindowInMinutes" in window):
-        raise _invalid("MaximumWindowInMinutes is needed with, and only with, Mode FLEXIBLE.")
+        raise invalid("MaximumWindowInMinutes is needed with, and only with, Mode FLEXIBLE.")
     record = {
         "State": "ENABLED",
         "ScheduleExpressionTimezone": "UTC",
         "ActionAfterCompletion": "NONE",
         **picked(request, *_SETTINGS),
-        "Arn": f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/{_GROUP}/{request['Name']}",
+        "Arn": arn_of("scheduler", f"schedule/{_GROUP}/{request['Name']}"),
         "GroupName": _GROUP,
         "CreationDate": at,
         "LastModificationDate": at,
@@ -187,33 +172,19 @@ def _is_once(record: Record) -> bool:
 
 def _event(record: Record, due: float) -> Any:
     """The target's Input with its context attributes filled in, or AWS's own event without one."""
-    when = datetime.fromtimestamp(due, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    execution = str(uuid.uuid4())
+    at = datetime.fromtimestamp(due, UTC)
+    default = envelope("aws.scheduler", "Scheduled Event", record["Arn"], "{}", at)
     text = record["Target"].get("Input")
     if not text:
-        return _default_event(record["Arn"], when, execution)
+        return default
     for name, value in (
         ("schedule-arn", record["Arn"]),
-        ("scheduled-time", when),
-        ("execution-id", execution),
+        ("scheduled-time", default["time"]),
+        ("execution-id", default["id"]),
         ("attempt-number", "1"),
     ):
         text = text.replace(f"<aws.scheduler.{name}>", value)
     return _parsed(text)
-
-
-def _default_event(arn: str, when: str, execution: str) -> dict[str, Any]:
-    return {
-        "version": "0",
-        "id": execution,
-        "detail-type": "Scheduled Event",
-        "source": "aws.scheduler",
-        "account": ACCOUNT_ID,
-        "time": when,
-        "region": REGION,
-        "resources": [arn],
-        "detail": "{}",
-    }
 
 
 def _check_group(request: dict[str, Any]) -> None:
@@ -227,8 +198,4 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise _invalid(f"Input of a Lambda target must be JSON: {error}.") from error
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
+        raise invalid(f"Input of a Lambda target must be JSON: {error}.") from error

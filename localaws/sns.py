@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError
+from localaws.errors import ACCOUNT_ID, AwsError, arn_of
 from localaws.paging import page
 from localaws.records import Records, now
 from localaws.store import Store
@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS sns_unsent(
   n INTEGER PRIMARY KEY, topic TEXT NOT NULL, line TEXT NOT NULL);
 """
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:"
+_ARN = arn_of("sns", "")
 _MAX_MESSAGE_BYTES = 256 * 1024
 _MAX_SUBJECT_CHARS = 100
 _PAGE_SIZE = 100
@@ -56,7 +56,7 @@ class Sns:
     def list_topics(self, request: dict[str, Any]) -> dict[str, Any]:
         topics = [{"TopicArn": record["TopicArn"]} for record in self._topics.all()]
         found, more = page(topics, request.get("NextToken"), _PAGE_SIZE, "InvalidParameter")
-        return {"Topics": list(found), **({"NextToken": more["next"]} if more else {})}
+        return {"Topics": found, **more}
 
     def get_topic_attributes(self, request: dict[str, Any]) -> dict[str, Any]:
         name = self._find(request["TopicArn"])

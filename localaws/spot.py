@@ -36,4 +36,4 @@ def read_market(home: Path) -> Market:
     except FileNotFoundError:
         return Market()
     except ValidationError as error:
-        raise AwsError("ServiceException", f"{path}: {error}", 500) from error
+        raise AwsError("ServiceException", f"{path}: {error}", 501) from error

@@ -4,6 +4,7 @@ One server per data directory: the lock decides, whoever starts at the same mome
 outlives the process that started it.
 """
 
+import contextlib
 import http.client
 import json
 import logging
@@ -171,29 +172,28 @@ def _renewed(home: Path, found: data.Announcement) -> data.Announcement | None:
 
 def _is_busy(found: data.Announcement) -> bool:
     """An older server, which cannot say, counts as busy; one that is gone does not."""
-    connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=_HEALTH_SECONDS)
     try:
-        headers = {"Authorization": f"Bearer {found.token}"}
-        connection.request("GET", STATE_PATH, headers=headers)
-        answer = connection.getresponse()
-        return answer.status != 200 or bool(json.loads(answer.read())["busy"])
+        status, body = _get(found.port, STATE_PATH, {"Authorization": f"Bearer {found.token}"})
+        return status != 200 or bool(json.loads(body)["busy"])
     except ConnectionRefusedError:
         return False
     except (OSError, http.client.HTTPException, ValueError):
         return True
-    finally:
-        connection.close()
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_HEALTH_SECONDS)
     try:
-        connection.request("GET", "/_local/health")
-        return connection.getresponse().status == 200
+        return _get(port, "/_local/health", {})[0] == 200
     except (OSError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
+
+
+def _get(port: int, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_HEALTH_SECONDS)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def _spawn(home: Path) -> "subprocess.Popen[bytes]":

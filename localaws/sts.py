@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from localaws.wire import ACCOUNT_ID
+from localaws.errors import ACCOUNT_ID
 
 _USER_ID = "LOCALUSER"
 

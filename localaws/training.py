@@ -5,18 +5,26 @@ or tuning; spot jobs are interrupted when spot.json asks for it, and their savin
 event is published for each change of TrainingJobStatus only.
 """
 
-import base64
-import json
 from collections.abc import Callable
 from typing import Any
 
-from localaws.errors import AwsError
-from localaws.job_records import Listing, Record, enter, job_arn, sort_value
+from localaws.errors import AwsError, invalid
+from localaws.job_records import Record, enter, job_arn
 from localaws.job_request import check, is_spot, new_record
+from localaws.records import picked
 from localaws.runner import Runner
 from localaws.spot import Market
 from mlops.quotas import ACCOUNT_WIDE, quota_name
 
+_SUMMARY = (
+    "TrainingJobName",
+    "TrainingJobArn",
+    "CreationTime",
+    "TrainingEndTime",
+    "LastModifiedTime",
+    "TrainingJobStatus",
+    "SecondaryStatus",
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sagemaker_tags (
     arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
@@ -63,15 +71,8 @@ class Training:
         return self._find(request["TrainingJobName"])
 
     def list_training_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        listing = _listing(request)
-        found = self._jobs.select(listing)
-        page = found[: listing.limit - 1]
-        answer: dict[str, Any] = {"TrainingJobSummaries": [_summary(record) for record in page]}
-        if len(found) > len(page):
-            last = page[-1]
-            mark = [sort_value(last, listing.sort_by), last["TrainingJobName"]]
-            answer["NextToken"] = base64.urlsafe_b64encode(json.dumps(mark).encode()).decode()
-        return answer
+        found, more = self._jobs.select(request)
+        return {"TrainingJobSummaries": [picked(job, *_SUMMARY) for job in found], **more}
 
     def stop_training_job(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["TrainingJobName"]
@@ -81,7 +82,7 @@ class Training:
                 message = (
                     f"The request was rejected because the training job is in status {status}."
                 )
-                raise AwsError("ValidationException", message)
+                raise invalid(message)
             self._jobs.change(name, _begin_stop)
         self._runner.stop(name)
         return {}
@@ -99,13 +100,13 @@ class Training:
     def _find(self, name: str) -> Record:
         record = self._jobs.get(name)
         if record is None:
-            raise AwsError("ValidationException", "Requested resource not found.")
+            raise invalid("Requested resource not found.")
         return record
 
     def _find_arn(self, arn: str) -> Record:
         record = self._find(arn.rpartition("/")[2])
         if record["TrainingJobArn"] != arn:
-            raise AwsError("ValidationException", "Requested resource not found.")
+            raise invalid("Requested resource not found.")
         return record
 
     def _check_quotas(self, request: dict[str, Any]) -> None:
@@ -146,32 +147,3 @@ class Training:
 def _begin_stop(record: Record, now: Any) -> None:
     record["TrainingJobStatus"] = "Stopping"
     enter(record, now, "Stopping", "Stopping the training job")
-
-
-def _listing(request: dict[str, Any]) -> Listing:
-    def seconds(member: str) -> float | None:
-        return request[member].timestamp() if member in request else None
-
-    token = request.get("NextToken")
-    try:
-        after = tuple(json.loads(base64.urlsafe_b64decode(token))) if token else None
-    except ValueError as error:
-        raise AwsError("ValidationException", "Invalid NextToken.") from error
-    return Listing(
-        limit=int(request.get("MaxResults") or 10) + 1,
-        sort_by=request.get("SortBy") or "CreationTime",
-        descending=request.get("SortOrder") == "Descending",
-        name_contains=request.get("NameContains"),
-        status=request.get("StatusEquals"),
-        created_after=seconds("CreationTimeAfter"),
-        created_before=seconds("CreationTimeBefore"),
-        modified_after=seconds("LastModifiedTimeAfter"),
-        modified_before=seconds("LastModifiedTimeBefore"),
-        after=after,
-    )
-
-
-def _summary(record: Record) -> dict[str, Any]:
-    members = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingEndTime")
-    more = ("LastModifiedTime", "TrainingJobStatus", "SecondaryStatus")
-    return {member: record[member] for member in (*members, *more) if member in record}

@@ -4,7 +4,6 @@
 enough for Lambda functions that call back in.
 """
 
-import gzip
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -13,22 +12,19 @@ from typing import Protocol
 
 import orjson
 from anyio.to_thread import current_default_thread_limiter, run_sync
-from moto.core.model import OperationModel
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localaws.errors import ACCOUNT_ID, REGION, AwsError, not_implemented
+from localaws.errors import AwsError
+from localaws.intake import is_local, read_body, unpacked
 from localaws.protocols import WireRequest, parse, render, render_error, require_members
-from localaws.router import Router, Target, credential_scope
-
-__all__ = ["ACCOUNT_ID", "REGION", "AwsError", "Service", "create_app"]
+from localaws.router import Router, Target, credential_scope, unrouted_protocol
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 200
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
-_HOSTS = ("127.0.0.1", "localhost")
 
 
 class Service(Protocol):
@@ -43,9 +39,7 @@ class Service(Protocol):
 S3Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(
-    services: Sequence[Service], s3: S3Handler, on_shutdown: Callable[[], None] | None = None
-) -> Starlette:
+def create_app(services: Sequence[Service], s3: S3Handler) -> Starlette:
     """The ASGI application of the embedded AWS."""
     router = Router(services)
 
@@ -62,8 +56,6 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = _THREADS
         yield
-        if on_shutdown is not None:
-            await run_sync(on_shutdown)
 
     routes = [
         Route("/_local/health", health, methods=["GET"]),
@@ -73,32 +65,30 @@ def create_app(
 
 
 async def _answer(request: Request, router: Router, s3: S3Handler) -> Response:
-    if not _is_local(request.url.hostname):
-        return render_error("json", AwsError("AccessDeniedException", "Unknown host", 403), None)
+    if not is_local(request):
+        refused = AwsError("AccessDeniedException", "Unknown host or origin", 403)
+        return render_error("json", refused, None)
     scope = credential_scope(request.headers, request.url.query)
     if scope is not None and scope.service == "s3":
         return await s3(request)
-    wire = WireRequest(
-        request.method,
-        request.scope["raw_path"].decode("ascii"),
-        request.url.query,
-        request.headers,
-        _unpacked(await request.body(), request.headers.get("content-encoding")),
-    )
     try:
+        wire = await _read(request)
         target = router.find(wire, scope)
     except AwsError as error:
-        return _identified(render_error(router.protocol(wire), error, None))
+        return _identified(render_error(unrouted_protocol(request.headers), error, None))
     return _identified(await run_sync(_call, target, wire))
+
+
+async def _read(request: Request) -> WireRequest:
+    body = unpacked(await read_body(request), request.headers.get("content-encoding"))
+    path = request.scope["raw_path"].decode("ascii")
+    return WireRequest(request.method, path, request.url.query, request.headers, body)
 
 
 def _call(target: Target, request: WireRequest) -> Response:
     """Runs one operation in this thread; whatever happens, the answer is typed."""
-    operation: OperationModel | None = target.operation
+    operation = target.operation
     try:
-        if target.method is None:
-            raise not_implemented(target.service_name, target.operation_name)
-        assert operation is not None
         if target.raw_json:
             raw = orjson.loads(request.body or b"{}")
             require_members(operation, raw)
@@ -113,7 +103,7 @@ def _call(target: Target, request: WireRequest) -> Response:
         broken = AwsError("SerializationException", f"not JSON: {error}")
         return render_error(target.protocol, broken, operation)
     except Exception as error:
-        _LOG.exception("%s.%s failed", target.service_name, target.operation_name)
+        _LOG.exception("%s.%s failed", target.service_name, operation.name)
         fault = AwsError("InternalFailure", f"{type(error).__name__}: {error}", 500)
         return render_error(target.protocol, fault, operation)
 
@@ -121,13 +111,3 @@ def _call(target: Target, request: WireRequest) -> Response:
 def _identified(response: Response) -> Response:
     response.headers["x-amzn-requestid"] = str(uuid.uuid4())
     return response
-
-
-def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """boto3 compresses large PutMetricData bodies."""
-    return gzip.decompress(body) if encoding == "gzip" else body
-
-
-def _is_local(host: str | None) -> bool:
-    """A page of another origin that rebinds its name to this port gets nothing."""
-    return host is not None and (host in _HOSTS or host.endswith(tuple(f".{h}" for h in _HOSTS)))

@@ -45,7 +45,7 @@ class Stack:
             config=Config(retries={"total_max_attempts": 1}),
         )
 
-    def create(self, name: str, source: str, timeout: int = 10, **more: Any) -> None:
+    def create(self, name: str, source: str, timeout: int = 60, **more: Any) -> None:
         self.client.create_function(
             FunctionName=name,
             Runtime="python3.11",

@@ -1,12 +1,10 @@
 """SageMaker and S3 behind one server, with tiny real scripts to launch."""
 
 import io
+import math
 import tarfile
-import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import boto3
 from botocore.config import Config
 
 from localaws.home import aws_environment, internal_environment
-from localaws.job_records import JobRecords
+from localaws.job_records import JobRecords, utc_now
 from localaws.job_run import Ports
 from localaws.runner import Runner
 from localaws.s3 import S3
@@ -23,6 +21,7 @@ from localaws.spot import read_market
 from localaws.store import Store
 from localaws.training import Training
 from localaws.wire import create_app
+from tests.patience import PATIENCE_SECONDS, eventually
 
 BUCKET = "models"
 FINAL = ("Completed", "Failed", "Stopped")
@@ -59,22 +58,28 @@ class Logs:
 
 
 class Stack:
-    """SageMaker and S3 behind one server."""
+    """SageMaker and S3 behind one server; `ahead` is how far its clock has been moved on."""
 
-    def __init__(self, home: Path, limits: dict[str, int] | None = None):
+    def __init__(
+        self,
+        home: Path,
+        limits: dict[str, int] | None = None,
+        stop_grace_seconds: float = PATIENCE_SECONDS,
+    ):
         self.store = Store(home)
+        self.ahead = timedelta()
         self.logs = Logs()
         self.points: list[tuple[str, str, dict[str, str], float]] = []
         self.events: list[dict[str, Any]] = []
-        self.records = JobRecords(self.store, self.events.append)
+        self.records = JobRecords(self.store, self.events.append, lambda: utc_now() + self.ahead)
         ports = Ports(
             lambda: self.s3,
             lambda: internal_environment(self.server.endpoint),
-            self.logs,
+            self.logs.append,
             self._put_points,
             lambda: read_market(home),
         )
-        self.runner = Runner(self.records, ports, home / "jobs", stop_grace_seconds=0.5)
+        self.runner = Runner(self.records, ports, home / "jobs", stop_grace_seconds)
         limit = (limits or {}).get
         self.training = Training(self.runner, lambda name: limit(name, 20), ports.spot)
         self.server = Server(create_app([self.training], S3(self.store)))
@@ -92,6 +97,10 @@ class Stack:
 
     def describe(self, name: str) -> dict[str, Any]:
         return self.sagemaker.describe_training_job(TrainingJobName=name)
+
+    def pass_time(self, seconds: float) -> None:
+        """So that a limit is reached when the test says so, however slow the machine is."""
+        self.ahead += timedelta(seconds=seconds)
 
     def wait(self, name: str) -> dict[str, Any]:
         eventually(lambda: self.describe(name)["TrainingJobStatus"] in FINAL)
@@ -185,12 +194,10 @@ def channel(name: str, uri: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "did not happen in time"
-        threading.Event().wait(0.02)
-    return found
+def seconds_of(job: dict[str, Any]) -> int:
+    """From the start of training to its end, the last one whole: what an on-demand job is billed."""
+    elapsed = job["TrainingEndTime"] - job["TrainingStartTime"]
+    return max(1, math.ceil(elapsed.total_seconds()))
 
 
 def statuses(job: dict[str, Any]) -> list[str]:

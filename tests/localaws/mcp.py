@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.patience import PATIENCE_SECONDS
+
 ROLE = "arn:aws:iam::000000000000:role/gateway"
 GATEWAY: dict[str, Any] = {
     "name": "aiops",
@@ -66,7 +68,7 @@ class Raw:
     ) -> tuple[int, dict[str, str], bytes]:
         """Headers of None are left out."""
         whole = {**HEADERS, **self.session, **(headers or {})}
-        connection = http.client.HTTPConnection(self._where.netloc, timeout=10)
+        connection = http.client.HTTPConnection(self._where.netloc, timeout=PATIENCE_SECONDS)
         try:
             text = body if isinstance(body, bytes) else json.dumps(body).encode()
             sent = {name: value for name, value in whole.items() if value is not None}

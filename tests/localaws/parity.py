@@ -1,7 +1,5 @@
 """The whole embedded AWS, checked: a call counts only when what came back fits the operation's own model."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ from localaws.composition import Stack, compose
 from localaws.router import Router
 from localaws.s3 import S3
 from tests.localaws.conftest import Checked, model, new_client, problems
-
-WAIT_SECONDS = 60
 
 
 class Parity:
@@ -47,12 +43,6 @@ class Parity:
 
     def service(self, name: str) -> "Calls":
         return Calls(self, name)
-
-    def until(self, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not ready():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
 
 
 class Calls:

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.archives import ROLE, packed, zipped
 from tests.localaws.parity import Parity
+from tests.patience import eventually
 
 _BUCKET = "parity-models"
 _JOB = "open(__import__('os').environ['SM_MODEL_DIR'] + '/weights.txt', 'w').write('2')"
@@ -153,7 +154,7 @@ def _train(parity: Parity) -> None:
     call("AddTags", ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}])
     call("ListTags", ResourceArn=arn)
     call("ListTrainingJobs", MaxResults=1)
-    parity.until(
+    eventually(
         lambda: (
             call("DescribeTrainingJob", **name)["TrainingJobStatus"] in ("Stopped", "Completed")
         )
@@ -221,6 +222,6 @@ def _make_endpoint(parity: Parity, name: str) -> None:
     variant = {"VariantName": "all", "ModelName": name, "ServerlessConfig": serverless}
     call("CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=[variant])
     call("CreateEndpoint", EndpointName=name, EndpointConfigName=name)
-    parity.until(
+    eventually(
         lambda: call("DescribeEndpoint", EndpointName=name)["EndpointStatus"] == "InService"
     )

@@ -17,6 +17,7 @@ import pytest
 from tests.localaws.archives import ROLE, zipped
 from tests.localaws.parity import Parity
 from tests.localaws.things import TABLE, key, spec
+from tests.patience import PATIENCE_SECONDS
 
 BUCKET = "cli-bucket"
 
@@ -51,7 +52,7 @@ class Cli:
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 

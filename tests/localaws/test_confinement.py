@@ -10,7 +10,7 @@ import pytest
 
 from localaws import confine
 from localaws.confinement import Confinement, confined, kind
-from tests.localaws.jobs import eventually
+from tests.patience import PATIENCE_SECONDS, eventually
 
 enforced = pytest.mark.skipif(kind() is Confinement.NONE, reason="this system has no Landlock")
 
@@ -32,7 +32,9 @@ def run(code: str, job: Path, network: bool = True) -> str:
     command = confined(
         [sys.executable, "-c", program], write=[job], network=network, dies_with_starter=True
     )
-    done = subprocess.run(command, cwd=job, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        command, cwd=job, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     return done.stdout.strip() or done.stderr
 
 

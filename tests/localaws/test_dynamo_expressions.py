@@ -164,6 +164,7 @@ def test_projection_keeps_structure():
         ("begins_with(n)", "number of operands: 1"),
         ("n = :n; DROP", "Syntax error"),
         ("n" * 5000 + " = :n", "Expression size"),
+        ("(" * 2000 + "n = :n" + ")" * 2000, "Syntax error"),
     ],
 )
 def test_bad_conditions_are_explained(text: str, message: str):
@@ -188,6 +189,7 @@ def test_bad_conditions_are_explained(text: str, message: str):
         ("n = :one", "Syntax error"),
         ("", "can not be empty"),
         ("SET a = size(n)", "Invalid function name"),
+        ("SET n = " + "(" * 2000 + ":one" + ")" * 2000, "Syntax error"),
         ("SET a = list_append(n, :one)", "list_append"),
     ],
 )

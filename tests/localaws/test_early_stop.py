@@ -14,9 +14,10 @@ from mlops.aws.plans import Plans
 from mlops.job import EndReason
 from mlops.plan import Plan
 from tests.factories import a_market, a_plan, an_asker, an_offer, training_data
-from tests.localaws.jobs import BUCKET, Stack, eventually
+from tests.localaws.jobs import BUCKET, Stack
 from tests.mlops.aws.embedded import Embedded
 from tests.mlops.aws.scenes import name_of
+from tests.patience import eventually
 
 PLATEAU = """
 import signal, sys, threading
@@ -70,17 +71,16 @@ def test_a_plateau_is_left_for_the_next_stage(live: tuple[Embedded, Live]):
     plan = a_ladder()
     Plans(aws).save(plan)
     Plans(aws).approve(plan, "ada", now())
-    launch(aws, plan.plan_id, 1, now())
+    launch(aws, plan, 1, now())
 
     def is_followed_by_another() -> bool:
         follow(aws, name_of(plan), now)
         return Jobs(aws).find(name_of(plan, 2)) is not None
 
-    eventually(is_followed_by_another, seconds=30)
+    eventually(is_followed_by_another)
     ended = Jobs(aws).get(name_of(plan))
     assert ended.end_reason is EndReason.OUT_OF_REACH
     assert ended.metrics["eval_f1"] < 0.85
     assert float(ended.saved_usd or 0) > 0
-    assert ended.billed_seconds is not None and ended.billed_seconds < 30
     stack.sagemaker.stop_training_job(TrainingJobName=name_of(plan, 2))
     stack.wait(name_of(plan, 2))

@@ -2,8 +2,7 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from localaws.wire import create_app
 from tests.localaws.archives import ROLE, packed
 from tests.localaws.conftest import Checked, new_client
 from tests.localaws.things import refused
+from tests.patience import eventually
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "models"
@@ -55,7 +55,9 @@ class Stack:
         registry = Registry(self.store)
         hosting = Hosting(self.store, registry)
         logs = Logs(self.store)
-        self.endpoints = Endpoints(self.store, hosting, lambda: self.s3, logs, home / "endpoints")
+        self.endpoints = Endpoints(
+            self.store, hosting, lambda: self.s3, logs.append, home / "endpoints"
+        )
         services = [registry, hosting, self.endpoints, Inference(self.endpoints), logs]
         checked = [Checked(service) for service in services]
         self.server = Server(create_app(checked, S3(self.store)))
@@ -99,13 +101,6 @@ class Stack:
         self.endpoints.close()
         self.server.stop()
         self.store.close()
-
-
-def eventually(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def container(model: str = "model", **environment: str) -> dict[str, Any]:

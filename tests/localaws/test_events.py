@@ -1,9 +1,7 @@
 """EventBridge rules: patterns, rates, delivery in the transaction of the cause."""
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from localaws.errors import AwsError
 from localaws.events import Events
 from localaws.store import Store
+from tests.patience import eventually
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:handler"
 
@@ -19,11 +18,12 @@ FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:handler"
 class Bus:
     """Events, and what it queued."""
 
-    def __init__(self, home: Path, rate_seconds: float | None = None):
+    def __init__(self, home: Path):
         self.store = Store(home)
+        self.seconds = 1_800_000_000.0
         self.sent: list[tuple[str, Any]] = []
         self.events = Events(
-            self.store, lambda arn, event: self.sent.append((arn, event)), rate_seconds
+            self.store, lambda arn, event: self.sent.append((arn, event)), lambda: self.seconds
         )
 
     def rule(self, name: str, **rule: Any) -> None:
@@ -47,13 +47,6 @@ def job_event(status: str) -> dict[str, Any]:
 
 def pattern(**extra: Any) -> str:
     return json.dumps({"source": ["aws.sagemaker"], **extra})
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        threading.Event().wait(0.01)
 
 
 def test_pattern_chooses_events(bus: Bus):
@@ -101,20 +94,37 @@ def test_unknown_rule_and_target_are_refused(bus: Bus):
         bus.events.put_targets({"Rule": "r", "Targets": [queue]})
 
 
-def test_rates_really_fire(tmp_path: Path):
-    bus = Bus(tmp_path, rate_seconds=0.05)
+def test_rates_fire_when_they_are_due(bus: Bus):
     bus.rule("every", ScheduleExpression="rate(1 minute)")
+    bus.rule("off", ScheduleExpression="rate(1 minute)", State="DISABLED")
+    fired = []
+    for passed in (59, 1, 59, 600, 0):
+        bus.seconds += passed
+        bus.events.fire_due()
+        fired.append(len(bus.sent))
+    assert fired == [0, 1, 1, 2, 2]
+    arn, event = bus.sent[0]
+    assert arn == FUNCTION
+    assert (event["detail-type"], event["time"]) == ("Scheduled Event", "2027-01-15T08:01:00Z")
+    assert event["resources"] == ["arn:aws:events:us-east-1:000000000000:rule/every"]
+
+
+def test_a_clock_that_is_set_back_stops_no_rate(bus: Bus):
+    bus.rule("every", ScheduleExpression="rate(1 minute)")
+    bus.seconds -= 3600
+    bus.events.fire_due()
+    bus.events.fire_due()
+    assert len(bus.sent) == 1
+
+
+def test_rates_fire_by_themselves(bus: Bus):
+    bus.rule("every", ScheduleExpression="rate(1 minute)")
+    bus.seconds += 3600
     bus.events.start()
-    try:
-        eventually(lambda: len(bus.sent) >= 3)
-        arn, event = bus.sent[0]
-        assert arn == FUNCTION
-        assert event["detail-type"] == "Scheduled Event"
-        assert event["resources"] == ["arn:aws:events:us-east-1:000000000000:rule/every"]
-    finally:
-        bus.events.close()
-        eventually(lambda: "schedules" not in {t.name for t in threading.enumerate()})
-        bus.store.close()
+    bus.seconds += 60
+    eventually(lambda: bus.sent)
+    bus.events.close()
+    assert len(bus.sent) == 1
 
 
 def test_rules_survive_a_restart(tmp_path: Path):

@@ -32,7 +32,7 @@ def output(sink: Sink) -> JobOutput:
         {"Name": "f1", "Regex": r"\bf1=(\S+)"},
     ]
     record = {"TrainingJobName": "j", "AlgorithmSpecification": {"MetricDefinitions": definitions}}
-    return JobOutput(record, sink, sink.put)
+    return JobOutput(record, sink.append, sink.put)
 
 
 def test_lines_are_whole_however_they_arrive(sink: Sink):
@@ -72,7 +72,7 @@ def test_an_endless_line_does_not_grow_in_memory(sink: Sink):
 def test_a_metric_whose_regex_never_ends_is_given_up_and_says_so(sink: Sink):
     definitions = [{"Name": "bad", "Regex": r"(a+)+$"}, {"Name": "loss", "Regex": r"loss=(\S+)"}]
     record = {"TrainingJobName": "j", "AlgorithmSpecification": {"MetricDefinitions": definitions}}
-    out = JobOutput(record, sink, sink.put)
+    out = JobOutput(record, sink.append, sink.put)
     out.write(b"a" * 100 + b"! loss=1\nloss=2\n")
     out.close()
     assert sink.points == [("loss", 1.0), ("loss", 2.0)]

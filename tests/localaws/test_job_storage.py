@@ -1,6 +1,8 @@
 """Keys to files and back; archives that try to escape."""
 
 import io
+import os
+import shutil
 import tarfile
 import threading
 from pathlib import Path
@@ -14,6 +16,7 @@ from localaws.job_storage import (
     StorageError,
     download_code,
     download_prefix,
+    left_text,
     upload_folder,
 )
 
@@ -115,6 +118,49 @@ def test_checkpoints_follow_both_ways(tmp_path: Path):
     (tmp_path / "old").unlink()
     sync.push()
     assert s3.objects == {"check/new": b"22"}
+
+
+def test_links_are_not_followed(tmp_path: Path):
+    """What reads them is the server, which no one confines."""
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (outside / "secret").write_text("mine")
+    (inside / "file").symlink_to(outside / "secret")
+    (inside / "folder").symlink_to(outside)
+    (tmp_path / "whole").symlink_to(outside)
+    s3 = bucket()
+    for folder in (inside, tmp_path / "whole"):
+        CheckpointSync(s3, Location.of("s3://b/check"), folder).push()
+    to = Location.of("s3://b/final/model.tar.gz")
+    assert not upload_folder(s3, tmp_path / "whole", to, tmp_path)
+    assert s3.objects == {}
+    assert left_text(inside / "file", 100) == left_text(tmp_path / "whole" / "secret", 100) == ""
+    assert left_text(outside / "secret", 3) == "min"
+
+
+def test_a_file_that_is_no_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "failure")
+    assert left_text(tmp_path / "failure", 100) == ""
+
+
+def test_checkpoints_that_are_removed_meanwhile_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("checkpoint-1", "checkpoint-2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text(name)
+    look = Path.lstat
+
+    def removing(path: Path) -> os.stat_result:
+        shutil.rmtree(tmp_path / "checkpoint-1", ignore_errors=True)
+        return look(path)
+
+    s3 = bucket()
+    sync = CheckpointSync(s3, Location.of("s3://b/check"), tmp_path)
+    monkeypatch.setattr(Path, "lstat", removing)
+    sync.push()
+    assert s3.objects == {"check/checkpoint-2/weights": b"checkpoint-2"}
 
 
 @pytest.mark.parametrize("uri", ["http://x/y", "b/k", "s3://"])

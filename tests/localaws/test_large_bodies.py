@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from boto3.s3.transfer import TransferConfig
 from localaws import home as data
 from localaws import stack
 from tests.localaws.conftest import new_client
+from tests.patience import eventually
 
 SIZE = 160 * 1024 * 1024
 GROWTH_KIB = 64 * 1024
@@ -83,10 +83,7 @@ def test_a_crash_in_the_middle_of_a_body_leaves_nothing(home: Path):
     stray.write_bytes(b"half of a body")
     count = blobs(home)
     os.kill(endpoint.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while data.lock_holder(home) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: data.lock_holder(home) is None)
     s3 = new_client(stack.ensure(home).url, "s3")
     assert s3.get_object(Bucket=BUCKET, Key="kept")["Body"].read() == b"whole"
     assert (stray.exists(), blobs(home)) == (False, count - 1)

@@ -5,7 +5,6 @@ The table in docs/embedded-aws.md lists exactly what is here and what the produc
 
 import ast
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,10 +96,8 @@ def test_every_operation_fits_its_model(parity: Parity, service: str):
 def test_what_is_missing_says_so_at_once(parity: Parity, service: str):
     operation, parameters = MISSING[service]
     client = new_client(parity.stack.server.endpoint, service, attempts=4)
-    began = time.monotonic()
     with pytest.raises(ClientError) as caught:
         getattr(client, xform_name(operation))(**parameters)
-    assert time.monotonic() - began < 1
     response: Any = caught.value.response
     assert response["Error"]["Code"] == "NotImplemented"
     assert response["ResponseMetadata"]["RetryAttempts"] == 0

@@ -10,7 +10,7 @@ import pytest
 from localaws.dynamodb import DynamoDb
 from localaws.events import Events
 from localaws.functions import Functions
-from localaws.home import aws_environment, internal_environment
+from localaws.home import SEEDED, aws_environment, internal_environment
 from localaws.provision import Services, Wanted, provision
 from localaws.s3 import S3
 from localaws.server import Server
@@ -112,6 +112,23 @@ def test_only_what_changed_is_updated(account: Account):
     assert hello["Environment"]["Variables"]["LLMOPS_MONTHLY_LIMIT_USD"] == "7"
     archive = hello["Environment"]["Variables"]["LLMOPS_TRAINING_ARCHIVE"]
     assert archive.removeprefix("s3://llmops-models/") in account.keys("llmops-models")
+
+
+def test_what_a_start_that_was_cut_off_left_is_completed(account: Account):
+    account.dynamodb.create_table(dict(TABLE))
+    account.provision()
+    ttl = account.dynamodb.describe_time_to_live({"TableName": "llmops-things"})
+    assert ttl["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
+
+
+def test_a_start_that_is_cut_off_leaves_the_list_of_samples_whole(account: Account):
+    """The list is replaced by a new file, never written over: half of it would stop every start."""
+    marker = account.home / SEEDED
+    marker.write_text("[]")
+    before = account.home / "before.json"
+    before.hardlink_to(marker)
+    account.provision()
+    assert (before.read_text(), "cier" in marker.read_text()) == ("[]", True)
 
 
 def test_what_a_person_put_in_place_of_a_sample_stays(account: Account):

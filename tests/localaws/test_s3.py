@@ -153,6 +153,18 @@ def test_copies(s3: Any, key: str):
         assert (found["Body"].read(), found["Metadata"]) == (b"abc", metadata)
 
 
+def test_only_a_put_copies(s3: Any, local: Any):
+    s3.put_object(Bucket=BUCKET, Key="origin", Body=b"origin")
+    s3.put_object(Bucket=BUCKET, Key="read", Body=b"read")
+    credential = "Credential=a/20261122/us-east-1/s3/aws4_request"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 {credential}"}
+    headers["x-amz-copy-source"] = f"{BUCKET}/origin"
+    url = f"{local.server.endpoint}/{BUCKET}/read"
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+        assert answer.read() == b"read"
+    assert body(s3, "read") == b"read"
+
+
 def test_deleting_many(s3: Any):
     for n in range(3):
         s3.put_object(Bucket=BUCKET, Key=f"many/{n}", Body=b"x")
@@ -181,6 +193,15 @@ def test_presigned_urls_end(local: Any, connect: Callable[..., Any], key: str, v
         urllib.request.urlopen(url)
     assert caught.value.code == 403
     caught.value.close()
+
+
+@pytest.mark.parametrize("expiry", ["Expires=soon", "X-Amz-Expires=60", "X-Amz-Expires=x"])
+def test_an_expiry_that_cannot_be_read_is_refused(local: Any, expiry: str):
+    url = f"{local.server.endpoint}/{BUCKET}/k?AWSAccessKeyId=a&{expiry}"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(url)
+    with caught.value as error:
+        assert (error.code, b"AuthorizationQueryParametersError" in error.read()) == (400, True)
 
 
 def test_buckets_in_the_host_name(s3: Any, local: Any):

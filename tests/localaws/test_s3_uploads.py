@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 
+from localaws.errors import AwsError
 from localaws.s3 import S3
 from localaws.s3_body import Blob, BodyReader
 from localaws.store import Store
@@ -51,6 +52,18 @@ def test_multipart_rules(s3: Any, local: Any, key: str):
     s3.abort_multipart_upload(**place)
     assert refused(s3.list_parts, **place) == ("NoSuchUpload", 404)
     assert blobs(local) == before
+
+
+def test_part_numbers_end_at_ten_thousand(s3: Any, key: str):
+    place = {"Bucket": BUCKET, "Key": key}
+    place["UploadId"] = s3.create_multipart_upload(**place)["UploadId"]
+    s3.upload_part(**place, PartNumber=10_000, Body=b"last")
+    assert refused(s3.upload_part, **place, PartNumber=10_001, Body=b"more") == (
+        "InvalidArgument",
+        400,
+    )
+    assert [part["Size"] for part in s3.list_parts(**place)["Parts"]] == [4]
+    s3.abort_multipart_upload(**place)
 
 
 def test_uploads_survive_a_restart_and_orphans_do_not(tmp_path: Path):
@@ -100,3 +113,11 @@ def test_a_cut_aws_chunked_body_is_refused(tmp_path: Path):
     reader.feed(b"5\r\nhel")
     with pytest.raises(Exception, match="terminated"):
         reader.finish()
+
+
+@pytest.mark.parametrize("wire", [b"-5\r\nhello", b"5_0\r\n", b";x\r\n", b"\xff\r\n", b"1" * 9000])
+def test_a_malformed_aws_chunked_body_is_refused(tmp_path: Path, wire: bytes):
+    blob = Blob("b", tmp_path / "b")
+    with pytest.raises(AwsError, match="malformed"):
+        BodyReader(blob, {"content-encoding": "aws-chunked"}).feed(wire)
+    blob.close()

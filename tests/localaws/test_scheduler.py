@@ -1,6 +1,5 @@
 """EventBridge Scheduler: fires once or by rate, with its input, over restarts, and says what it cannot."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from localaws.errors import AwsError
 from localaws.scheduler import Scheduler
 from localaws.store import Store
+from tests.patience import eventually
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:watchdog"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -164,8 +164,5 @@ def test_names_are_unique(stage: Stage):
 def test_it_runs_by_itself(stage: Stage):
     stage.create(at(-1))
     stage.scheduler.start()
-    deadline = time.monotonic() + 10
-    while not stage.fired:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: stage.fired)
     stage.scheduler.close()

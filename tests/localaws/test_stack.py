@@ -8,9 +8,7 @@ import socket
 import subprocess
 import sys
 import tarfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import pytest
 from localaws import confinement, stack
 from localaws import home as data
 from mlops.errors import RequestError
+from tests.patience import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,14 +41,6 @@ def client(endpoint: stack.Endpoint, service: str) -> Any:
     )
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "did not happen in time"
-        threading.Event().wait(0.02)
-    return found
-
-
 def test_two_starters_get_one_server_that_outlives_a_starter(home: Path):
     code = "import sys; from pathlib import Path; from localaws import stack; print(stack.ensure(Path(sys.argv[1])).pid)"
     starters = [
@@ -58,7 +49,7 @@ def test_two_starters_get_one_server_that_outlives_a_starter(home: Path):
         )
         for _ in range(3)
     ]
-    pids = {starter.communicate(timeout=40)[0].strip() for starter in starters}
+    pids = {starter.communicate(timeout=PATIENCE_SECONDS)[0].strip() for starter in starters}
     assert len(pids) == 1
     endpoint = stack.ensure(home)
     assert {str(endpoint.pid)} == pids
@@ -209,7 +200,7 @@ def test_another_port_is_taken_when_the_last_one_is_not_free(tmp_path: Path):
 def test_it_ends_when_idle(tmp_path: Path):
     command = [sys.executable, "-m", "localaws", "--home", str(tmp_path), "--idle-minutes", "0.02"]
     server = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    _, log = server.communicate(timeout=40)
+    _, log = server.communicate(timeout=PATIENCE_SECONDS)
     assert server.returncode == 0
     assert "idle" in log
 

@@ -1,5 +1,6 @@
 """The wire: routing, protocols, typed answers for everything."""
 
+import gzip
 import json
 import urllib.error
 import urllib.request
@@ -13,8 +14,12 @@ from botocore.exceptions import ClientError, EventStreamError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from localaws.errors import AwsError
+from localaws.intake import MAX_BODY_BYTES
 from localaws.server import Server
-from localaws.wire import AwsError, create_app
+from localaws.wire import create_app
+
+INVOKE = "/2015-03-31/functions/f/invocations?X-Amz-Credential=a/20261122/us-east-1/lambda/aws4"
 
 
 class Runtime:
@@ -109,6 +114,23 @@ def test_foreign_host_names_are_refused(endpoint: str):
     caught.value.close()
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://[", "http://127.0.0.2"]
+)
+def test_pages_of_another_origin_are_refused(endpoint: str, origin: str):
+    """Credentials in the query need no preflight: a page could invoke a function with them."""
+    refused = post(endpoint + INVOKE, b"{}", {"Origin": origin})
+    assert refused["__type"] == "AccessDeniedException"
+
+
+def test_pages_of_this_machine_are_served(endpoint: str):
+    request = urllib.request.Request(
+        endpoint + INVOKE, b'{"a": 1}', {"Origin": "http://localhost:8501"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.read() == b'{"a": 1}'
+
+
 def test_event_stream(clients: Callable[[str], Any]):
     events = converse(clients, "anthropic.claude:1/x")
     assert [next(iter(event)) for event in events] == ["messageStart", "contentBlockDelta"]
@@ -187,6 +209,23 @@ def test_broken_json_and_missing_members(endpoint: str):
     assert post(endpoint, b'{"CreationTimeAfter": "x"}', target)["__type"] == (
         "SerializationException"
     )
+
+
+def test_bodies_that_are_not_what_they_say(endpoint: str):
+    target = {"X-Amz-Target": "SageMaker.ListTrainingJobs", "Content-Encoding": "gzip"}
+    assert post(endpoint, b"{}", target)["__type"] == "SerializationException"
+    signed = f"{endpoint}/?X-Amz-Credential=a/20261122/us-east-1/sts/aws4"
+    with pytest.raises(urllib.error.HTTPError, match="501"):
+        urllib.request.urlopen(signed, b"Action=\xff").close()
+
+
+def test_memory_holds_no_body_of_any_size(endpoint: str):
+    target = {"X-Amz-Target": "SageMaker.ListTrainingJobs"}
+    too_large = b" " * (MAX_BODY_BYTES + 1)
+    assert post(endpoint, too_large, target)["__type"] == "RequestEntityTooLargeException"
+    packed = gzip.compress(too_large, compresslevel=1)
+    target["Content-Encoding"] = "gzip"
+    assert post(endpoint, packed, target)["__type"] == "RequestEntityTooLargeException"
 
 
 def post(endpoint: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
