@@ -8,24 +8,23 @@ import streamlit as st
 from app import session
 from app.plain import at_least, escape, seconds
 from mlops.errors import OpsError
+from mlops.excerpts import excerpt
 from mlops.job import Job
 from mlops.money import parse_usd, show_usd
 
-EVERY_SECONDS = 2.0
-IDLE_SECONDS = 4.0
+EVERY_SECONDS = 4.0
 
 
 def draw(chat: Any) -> None:
     """A part of its own, that looks again every few seconds: other tabs and commands start things too."""
     with st.sidebar:
-        part = st.fragment(_badge, run_every=EVERY_SECONDS if _is_busy() else IDLE_SECONDS)
-        part(chat)
+        st.fragment(_badge, run_every=EVERY_SECONDS)(chat)
 
 
 def _badge(chat: Any) -> None:
     try:
         costs = session.workbench().costs()
-        jobs = _running_jobs()
+        jobs = [job for job in session.workbench().jobs(20) if not job.state.is_final]
         turns = [s for s in session.workbench().sessions() if s.turn is not None]
     except OpsError as error:
         st.caption(f":material/error: {escape(error.message)}")
@@ -37,6 +36,8 @@ def _badge(chat: Any) -> None:
         used = parse_usd(costs.spent_usd) + parse_usd(costs.reserved_usd)
         share = min(1.0, used / limit) if limit else 1.0
         st.progress(share, text=f"{share:.0%} of the month's limit is taken")
+        if costs.sandbox:
+            st.caption("Sandbox: metered, not billed")
         for waiting in turns[:3]:
             _link(chat, f"Working: {waiting.title}", waiting.session_id, "forum")
         for job in jobs[:3]:
@@ -44,24 +45,11 @@ def _badge(chat: Any) -> None:
 
 
 def _link(chat: Any, label: str, session_id: str, icon: str) -> None:
-    short = label if len(label) <= 60 else f"{label[:60]}…"
-    query = {"c": session_id}
-    st.page_link(chat, label=escape(short), icon=f":material/{icon}:", query_params=query)
+    shown, query = escape(excerpt(label, 60)), {"c": session_id}
+    st.page_link(chat, label=shown, icon=f":material/{icon}:", query_params=query)
 
 
 def _training(job: Job) -> str:
     now = datetime.now(UTC)
     elapsed = seconds((now - job.created_at).total_seconds())
     return f"Training · {elapsed} · {show_usd(job.cost_so_far_micro(now))} · {job.dataset}"
-
-
-def _running_jobs() -> list[Job]:
-    return [job for job in session.workbench().jobs(20) if not job.state.is_final]
-
-
-def _is_busy() -> bool:
-    try:
-        running = any(s.turn is not None for s in session.workbench().sessions())
-        return running or bool(_running_jobs())
-    except OpsError:
-        return False

@@ -5,21 +5,10 @@ import json
 import pandas as pd
 import streamlit as st
 
-from app import job_card, plan_card, report_card, session, ways
-from app.blocks import (
-    Block,
-    Clauses,
-    JobCard,
-    Message,
-    PlanCard,
-    ReportCard,
-    Step,
-    Thinking,
-    Trouble,
-    Words,
-)
+from app import blocks, job_card, plan_card, report_card, session, ways
 from app.plain import escape, prose
 from app.wording import clause_rows, progress
+from mlops.excerpts import excerpt
 
 MAX_SHOWN_CHARACTERS = 4000
 _THOUGHT = ":material/psychology:"
@@ -27,7 +16,7 @@ _ICONS = {None: ":material/pending:", True: ":material/check_circle:", False: ":
 _FAILED = " (failed)"
 
 
-def message(drawn: Message, is_last: bool, read_only: bool = False) -> None:
+def message(drawn: blocks.Message, is_last: bool, read_only: bool = False) -> None:
     """One bubble; the last one keeps its thoughts open while nothing follows them.
 
     Whoever only reads along gets no buttons, and jobs as the log records them.
@@ -47,32 +36,32 @@ def streaming(said: str) -> None:
         st.text(said) if said else st.markdown(":shimmer[Working …]")
 
 
-def _block(block: Block, drawn: Message, newest: bool, read_only: bool) -> None:
+def _block(block: blocks.Block, drawn: blocks.Message, newest: bool, read_only: bool) -> None:
     match block:
-        case Words():
+        case blocks.Words():
             _words(block, drawn.role)
-        case Clauses():
+        case blocks.Clauses():
             _clauses(block, drawn.turn, read_only)
-        case Thinking():
+        case blocks.Thinking():
             _thinking(block, newest)
-        case PlanCard():
+        case blocks.PlanCard():
             plan_card.draw(block, read_only)
-        case JobCard():
+        case blocks.JobCard():
             job_card.recorded(block.job) if read_only else job_card.draw(block.job)
-        case ReportCard():
+        case blocks.ReportCard():
             report_card.draw(block.report)
-        case Trouble():
+        case blocks.Trouble():
             ways.draw(block, drawn.turn, newest and not read_only)
 
 
-def _words(block: Words, role: str) -> None:
+def _words(block: blocks.Words, role: str) -> None:
     if role == "user":
         st.text(block.text)
     else:
         st.markdown(prose(block.text))
 
 
-def _clauses(block: Clauses, turn: str, read_only: bool) -> None:
+def _clauses(block: blocks.Clauses, turn: str, read_only: bool) -> None:
     rows = clause_rows(block.parsed)
     with st.container(border=True):
         st.markdown("**What I understood**")
@@ -92,7 +81,7 @@ def _edit(said: str) -> None:
     session.set_draft(said)
 
 
-def _thinking(block: Thinking, newest: bool) -> None:
+def _thinking(block: blocks.Thinking, newest: bool) -> None:
     calls = sum(step.tool is not None for step in block.steps)
     tools = f", {calls} tool call{'s' if calls != 1 else ''}" if calls else ""
     count = len(block.steps)
@@ -102,12 +91,13 @@ def _thinking(block: Thinking, newest: bool) -> None:
             _step(step)
 
 
-def _step(step: Step) -> None:
+def _step(step: blocks.Step) -> None:
     """Expanders, as `st.status` sleeps 50 ms for each one that is drawn complete."""
     if step.tool is None:
         first, _, _ = step.text.partition("\n")
-        shown = first if len(first) <= 90 else f"{first[:90]}…"
-        st.expander(escape(shown) or "Thought", type="compact", icon=_THOUGHT).text(step.text)
+        st.expander(escape(excerpt(first, 90)) or "Thought", type="compact", icon=_THOUGHT).text(
+            step.text
+        )
         return
     label = f"{escape(step.tool)}{_FAILED if step.ok is False else ''}"
     with st.expander(label, type="compact", icon=_ICONS[step.ok]):

@@ -4,9 +4,10 @@ import streamlit as st
 
 from app import session
 from app.plain import escape
+from mlops.excerpts import excerpt
 
 MOST = 15
-MAX_TITLE_CHARACTERS = 40
+SHOWN_CHARACTERS = 60
 _SEARCH = "search-titles"
 
 
@@ -48,7 +49,7 @@ def _list(current: str, search: str) -> None:
         st.caption("Your conversations will be listed here. Ask something to begin the first.")
     for known in found[:MOST]:
         st.button(
-            escape(_short(known.title)) or "Untitled",
+            escape(excerpt(known.title, SHOWN_CHARACTERS)) or "Untitled",
             key=f"open-{known.session_id}",
             on_click=session.open_conversation,
             args=(known.session_id,),
@@ -115,7 +116,3 @@ def _download(current: str, ending: str, label: str, mime: str) -> None:
         on_click="ignore",
         icon=":material/download:",
     )
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= MAX_TITLE_CHARACTERS else f"{title[:MAX_TITLE_CHARACTERS]}…"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app import session
-from app.plain import at_most, escape, seconds
+from app.plain import escape, seconds, usd
 from app.plan_card import labels
 from app.theme import chart, mode
 from app.wording import job_state, what_runs
@@ -88,7 +88,7 @@ def _figures(job: Job, now: datetime) -> None:
         st.metric("Elapsed", seconds((end - job.created_at).total_seconds()), width="content")
         cost = show_usd(job.cost_so_far_micro(now))
         st.metric("Cost" if final else "Cost so far", cost, width="content")
-        st.metric("At most", at_most(job.ceiling_usd), width="content")
+        st.metric("At most", usd(job.ceiling_usd), width="content")
         for name, label in (("test_f1", "Test F1"), ("eval_f1", "Validation F1")):
             if name in job.metrics:
                 st.metric(label, f"{job.metrics[name]:.4f}", width="content")

@@ -6,11 +6,11 @@ No markup, link, image or formula of theirs survives: what they wrote is data.
 import re
 from decimal import ROUND_FLOOR, Decimal
 
-from mlops.money import parse_usd, show_usd
-from workbench.tables import plain
+from mlops.money import parse_usd
+from workbench.tables import plain, usd
 from workbench.transcripts import escape
 
-__all__ = ["at_least", "at_most", "escape", "prose", "seconds"]
+__all__ = ["at_least", "escape", "prose", "seconds", "usd"]
 
 _ITEM = re.compile(r"(\s*)(?:[-*•]|(\d{1,3})[.)])\s+(.*)")
 _BOLD_OR_CODE = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|`([^`\n]+)`")
@@ -29,14 +29,9 @@ def prose(text: str) -> str:
     return "\n".join(lines)
 
 
-def at_most(usd: str) -> str:
-    """A ceiling for people: "$0.0194", never shown smaller than it is, the same as in words."""
-    return show_usd(parse_usd(usd))
-
-
-def at_least(usd: str) -> str:
+def at_least(left_usd: str) -> str:
     """What is left, for people: whole cents, never shown larger than it is."""
-    amount = Decimal(parse_usd(usd)).scaleb(-6).quantize(Decimal("0.01"), ROUND_FLOOR)
+    amount = Decimal(parse_usd(left_usd)).scaleb(-6).quantize(Decimal("0.01"), ROUND_FLOOR)
     return f"${amount:,f}" if amount >= 0 else f"-${-amount:,f}"
 
 

@@ -4,10 +4,11 @@ import streamlit as st
 
 from app import session
 from app.blocks import PlanCard
-from app.plain import at_most, escape, seconds
-from app.wording import BINDING, price, start, what_runs
+from app.plain import escape, seconds, usd
+from app.wording import BINDING, price, what_runs
 from mlops.expectations import UNKNOWN
 from mlops.plan import NextStep, Plan, Stage
+from workbench import lines
 
 
 def draw(card: PlanCard, read_only: bool = False) -> None:
@@ -42,7 +43,7 @@ def next_steps(steps: tuple[NextStep, ...], title: str) -> None:
     with st.expander(f"{title} ({len(steps)})"):
         for step in steps:
             on = f" on {escape(step.instance_type)}" if step.instance_type else ""
-            cost = f"at most {at_most(step.ceiling_usd)}" if step.ceiling_usd else "no price"
+            cost = f"at most {usd(step.ceiling_usd)}" if step.ceiling_usd else "no price"
             st.markdown(f"- **{escape(step.title)}**{on}: {escape(cost)}. {escape(step.why)}")
 
 
@@ -51,7 +52,7 @@ def _figures(plan: Plan) -> None:
     high = sum(stage.estimate.p90_seconds for stage in plan.stages)
     budget = "not stated" if plan.budget_usd is None else f"${plan.budget_usd}"
     with st.container(horizontal=True):
-        st.metric("The most it can cost", at_most(plan.ceiling_usd), width="content")
+        st.metric("The most it can cost", usd(plan.ceiling_usd), width="content")
         st.metric("Budget", budget, width="content")
         st.metric("Estimated time", f"{seconds(low)} – {seconds(high)}", width="content")
 
@@ -63,17 +64,17 @@ def _stage(stage: Stage, count: int, waits: dict[str, str]) -> None:
     where = f"{what_runs(stage)}{spot}"
     st.markdown(f"{of}**{escape(where)}** · {escape(price(stage))}")
     bound = f" ({BINDING.get(stage.bound_by, stage.bound_by)} binds)" if stage.bound_by else ""
-    lines = (
+    facts = (
         f"Estimate (p50–p90): {seconds(estimate.p50_seconds)} – {seconds(estimate.p90_seconds)}, "
-        f"{at_most(estimate.p50_usd)} – {at_most(estimate.p90_usd)}; {estimate.basis}.",
+        f"{usd(estimate.p50_usd)} – {usd(estimate.p90_usd)}; {estimate.basis}.",
         f"Stopped after {seconds(stage.max_runtime_seconds)}{bound}; "
-        f"at most {at_most(stage.ceiling_usd)}.",
+        f"at most {usd(stage.ceiling_usd)}.",
         f"Expected score: {stage.expected.in_words() if stage.expected else UNKNOWN}.",
         f"Waits for {stage.instance_type} that were seen: "
         f"{waits.get(stage.instance_type, UNKNOWN)}.",
         f"Price source: {stage.price_source}.",
     )
-    st.caption("  \n".join(escape(line) for line in lines))
+    st.caption("  \n".join(escape(fact) for fact in facts))
 
 
 def _why(plan: Plan) -> None:
@@ -91,24 +92,14 @@ def _why(plan: Plan) -> None:
 
 def _start(plan: Plan) -> None:
     """What was wished of waiting, before anything is approved."""
-    said = plan.constraints
-    if said.start_at:
-        st.markdown(f":material/schedule: Starts at {escape(start(said))}.")
-    if said.queue:
-        longest = (
-            f", for at most {said.max_wait_minutes:g} minutes" if said.max_wait_minutes else ""
-        )
-        st.markdown(f":material/hourglass_top: Waits{longest} when no quota is free.")
+    for wish in lines.of_wishes(plan):
+        st.markdown(f":material/schedule: {escape(wish)}")
 
 
 def _options(plan: Plan) -> None:
     """Other ways that fit, and that no way beats in cost, time and strength at once."""
-    for other in plan.elsewhere:
-        text = (
-            f"Cheaper in {other.region}: stage {other.stage} on {other.instance_type} at "
-            f"${other.usd_per_hour} per hour, at most {at_most(other.ceiling_usd)}. {other.why}"
-        )
-        st.caption(escape(text))
+    for found in plan.elsewhere:
+        st.caption(escape(lines.of_elsewhere(found)))
     if not plan.alternatives:
         return
     with st.expander(f"Other ways that fit ({len(plan.alternatives)})"):
@@ -117,7 +108,7 @@ def _options(plan: Plan) -> None:
             text = (
                 f"on {option.instance_type}{spot}, {option.epochs} epochs: "
                 f"{seconds(guess.p50_seconds)} – {seconds(guess.p90_seconds)}, "
-                f"{at_most(guess.p50_usd)} – {at_most(guess.p90_usd)}; expected score "
+                f"{usd(guess.p50_usd)} – {usd(guess.p90_usd)}; expected score "
                 f"{option.expected.in_words() if option.expected else UNKNOWN}. {option.why}"
             )
             st.markdown(f"- **{escape(option.title)}** {escape(text)}")
@@ -128,7 +119,7 @@ def _decision(card: PlanCard, read_only: bool) -> None:
     if card.status == "approved":
         by = f" by {escape(card.by)}" if card.by else ""
         st.markdown(
-            f":green-badge[:material/check: Approved{by}, up to \\{at_most(plan.ceiling_usd)}]"
+            f":green-badge[:material/check: Approved{by}, up to \\{usd(plan.ceiling_usd)}]"
         )
     elif card.status == "queued":
         _queued(card, read_only)
@@ -145,9 +136,7 @@ def _decision(card: PlanCard, read_only: bool) -> None:
 def _queued(card: PlanCard, read_only: bool) -> None:
     """Approved, and waiting for its time or for quota."""
     plan = card.plan
-    st.markdown(
-        f":blue-badge[:material/hourglass_top: Queued, up to \\{at_most(plan.ceiling_usd)}]"
-    )
+    st.markdown(f":blue-badge[:material/hourglass_top: Queued, up to \\{usd(plan.ceiling_usd)}]")
     st.caption(escape(f"{card.note} Waiting does not count as training time."))
     if not read_only:
         key = f"cancel-{plan.plan_id}"
@@ -159,7 +148,7 @@ def _buttons(plan: Plan) -> None:
         st.caption("You named no budget: the sum that you approve becomes the budget.")
     with st.container(horizontal=True):
         st.button(
-            f"Approve up to \\{at_most(plan.ceiling_usd)}",
+            f"Approve up to \\{usd(plan.ceiling_usd)}",
             key=f"approve-{plan.plan_id}",
             type="primary",
             icon=":material/check:",

@@ -4,7 +4,8 @@ import streamlit as st
 
 from app import cards, session
 from app.plain import escape
-from app.transcript import fold, streaming
+from app.pulse import streaming
+from app.transcript import fold
 
 EVERY_SECONDS = 1.0
 

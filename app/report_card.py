@@ -3,11 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from app.plain import at_most, escape, seconds
+from app.plain import escape, seconds, usd
 from app.plan_card import labels, next_steps
 from app.wording import CLAUSES, comparison, what_runs
 from mlops.expectations import interval
-from mlops.money import parse_usd, show_usd
 from mlops.report import Outcome, Report, StageResult
 
 _BADGES = {
@@ -44,8 +43,8 @@ def _figures(report: Report) -> None:
             title = f"Test F1{interval(low, high)}"
             st.metric(title, f"{best.metrics['f1']:.4f}", width="content")
         st.metric(
-            f"Cost (at most {at_most(report.ceiling_usd)})",
-            show_usd(parse_usd(report.total_cost_usd)),
+            f"Cost (at most {usd(report.ceiling_usd)})",
+            usd(report.total_cost_usd),
             width="content",
         )
         st.metric("Billed", seconds(billed), width="content")

@@ -1,7 +1,6 @@
 """The one place that knows how figures and tables are put on a page: the viewer's theme, a key, words."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,10 +9,9 @@ import streamlit as st
 from workbench import figures
 
 MOST_ROWS = 60
-Mode = Literal["light", "dark"]
 
 
-def mode() -> Mode:
+def mode() -> figures.Theme:
     """What the viewer sees now; light before the browser has said."""
     return "dark" if st.context.theme.type == "dark" else "light"
 

@@ -27,7 +27,11 @@ from mlops.events import Event, EventKind
 from mlops.job import Job
 from mlops.plan import Plan
 from mlops.report import Report
-from mlops.workflow import current_step
+from mlops.report_words import ended
+from mlops.tools import ReportOutput
+from mlops.workflow import WorkflowStep, current_step
+
+_CLOSED = ("declined", "superseded", "cancelled")
 
 
 def fold(events: Iterable[Event]) -> list[Message]:
@@ -36,41 +40,6 @@ def fold(events: Iterable[Event]) -> list[Message]:
     for event in events:
         folding.add(event)
     return folding.messages()
-
-
-def is_followed(messages: Iterable[Message]) -> bool:
-    """True while an approved plan has neither report nor error: something may still move."""
-    cards = (b for m in messages for b in m.blocks if isinstance(b, PlanCard))
-    return any(card.status in ("approved", "queued") and not card.ended for card in cards)
-
-
-def is_unfinished(events: Sequence[Event]) -> bool:
-    """True while the latest turn has not said that it is done, even when its process died."""
-    if not events:
-        return False
-    turn = events[-1].turn
-    return all(e.kind is not EventKind.DONE for e in events if e.turn == turn)
-
-
-def is_untold(events: Iterable[Event]) -> bool:
-    """True while the end of a run, a report or an error, has not been put into words."""
-    ended: set[str] = set()
-    for event in events:
-        plan_id = str(event.data.get("plan_id") or "")
-        if event.kind in (EventKind.REPORT, EventKind.ERROR):
-            ended.add(plan_id)
-        elif event.kind is EventKind.ANSWER:
-            ended.discard(plan_id)
-    return bool(ended - {""})
-
-
-def streaming(tokens: Iterable[Event], events: Sequence[Event], turn: str) -> str:
-    """Text of a running turn that streamed in since its last finished thought or answer."""
-    settled = (EventKind.THINKING, EventKind.ANSWER, EventKind.TOOL_CALL, EventKind.ERROR)
-    ends = [e.at for e in events if e.turn == turn and e.kind in settled]
-    since = max(ends, default=None)
-    fresh = (t for t in tokens if t.turn == turn and (since is None or t.at > since))
-    return "".join(str(t.data["text"]) for t in fresh)
 
 
 @dataclass
@@ -89,6 +58,7 @@ class _Folding:
         self._said: dict[str, str] = {}
         self._approved_in: dict[str, str] = {}
         self._parsed: dict[str, Parsed] = {}
+        self._ends: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
         self._events.setdefault(event.turn, []).append(event)
@@ -105,10 +75,17 @@ class _Folding:
             step = None
             if draft.role == "assistant" and draft.turn in requests:
                 requests.remove(draft.turn)
-                step = current_step(self._events[draft.turn])
+                step = self._step_of(draft)
             blocks = tuple(draft.blocks)
             made.append(Message(turn=draft.turn, role=draft.role, blocks=blocks, step=step))
         return made
+
+    def _step_of(self, draft: _Draft) -> WorkflowStep:
+        """A plan may be closed in a later turn than its own."""
+        plans = [block for block in draft.blocks if isinstance(block, PlanCard)]
+        if plans and plans[-1].status in _CLOSED:
+            return WorkflowStep.ERROR
+        return current_step(self._events[draft.turn])
 
     def _user(self, event: Event) -> None:
         text = str(event.data["text"])
@@ -171,11 +148,19 @@ class _Folding:
             self._append(event, JobCard(job=job))
 
     def _answer(self, event: Event) -> None:
-        self._append(event, Words(text=str(event.data["text"])))
+        """How a run ended is on its card: the same in the words of code, and the look at the
+        report that they came from, would only repeat it."""
+        text = str(event.data["text"])
+        if text != self._ends.get(str(event.data.get("plan_id"))):
+            return self._append(event, Words(text=text))
+        blocks = self._open(event).blocks
+        if blocks and isinstance(blocks[-1], Thinking) and _is_look(blocks[-1]):
+            blocks.pop()
 
     def _report(self, event: Event) -> None:
         report = Report.model_validate(event.data)
         self._change_plan(report.plan_id, ended=True)
+        self._ends[report.plan_id] = ended(ReportOutput(plan_id=report.plan_id, report=report))
         self._append(event, ReportCard(report=report))
 
     def _error(self, event: Event) -> None:
@@ -183,6 +168,7 @@ class _Folding:
         plan_id = data.get("plan_id") or self._approved_in.get(event.turn)
         if plan_id:
             self._change_plan(plan_id, ended=True)
+            self._ends[plan_id] = ended(ReportOutput(plan_id=plan_id, failure=data))
         alternatives = tuple(Alternative.model_validate(a) for a in data["alternatives"])
         parsed, said = self._parsed.get(event.turn), self._said.get(event.turn)
         trouble = Trouble(
@@ -251,6 +237,10 @@ def _is_request(events: Sequence[Event]) -> bool:
         event.kind is EventKind.PLAN or event.data.get("parsed", {}).get("intent") == Intent.TRAIN
         for event in events
     )
+
+
+def _is_look(thinking: Thinking) -> bool:
+    return all(step.tool == "get_training_report" for step in thinking.steps)
 
 
 def _request(parsed: Parsed | None, said: str | None, way: Alternative) -> str | None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.plain import prose
 from mlops.errors import Alternative
+from workbench import lines
 
 
 def draw(text: str, alternatives: Sequence[Alternative] = ()) -> None:
@@ -13,10 +14,4 @@ def draw(text: str, alternatives: Sequence[Alternative] = ()) -> None:
         st.error(prose(text), icon=":material/error:")
         if alternatives:
             st.markdown("**What you can do**")
-            st.markdown(prose("\n".join(f"- {_way_out(a)}" for a in alternatives)))
-
-
-def _way_out(alternative: Alternative) -> str:
-    cost = alternative.cost_usd
-    price = f" · ${cost}" if cost is not None else ""
-    return f"{' '.join(alternative.message.split())}{price}"
+            st.markdown(prose("\n".join(f"- {lines.of_way(way)}" for way in alternatives)))

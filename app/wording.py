@@ -55,7 +55,7 @@ def understood(constraints: Constraints, clause: str) -> str:
     if clause == "max_minutes":
         return f"{sign(constraints.time_comparator)} {value:g} min"
     if clause == "target":
-        return f"{constraints.metric or 'f1'} {sign(constraints.target_comparator)} {value:g}"
+        return f"{constraints.scored_by} {sign(constraints.target_comparator)} {value:g}"
     if clause == "max_wait_minutes":
         return f"≤ {value:g} min"
     if clause == "start_at":

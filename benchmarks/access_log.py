@@ -27,6 +27,8 @@ from localaws.router import Router, credential_scope
 from localaws.s3_request import operation, read_request
 
 Caller = Literal["client", "function"]
+Calls = Counter[tuple[Caller, str]]
+"""How often each caller made each call."""
 _INTERNAL = f"app/{INTERNAL_APP_ID}"
 
 
@@ -69,13 +71,13 @@ class AccessLog:
         if service == "s3":
             return f"s3.{operation(read_request(request))}"
         try:
-            return f"{service}.{self._router.find(_wire(request), signed).operation_name}"
+            return f"{service}.{self._router.find(_wire(request), signed).operation.name}"
         except AwsError:
             return f"{service}.{request.method} {request.url.path}"
 
 
-def read_calls(home: Path, after: int = 0) -> Counter[tuple[Caller, str]]:
-    """How often each caller made each call since the log had `after` lines."""
+def read_calls(home: Path, after: int = 0) -> Calls:
+    """Since the log had `after` lines."""
     lines = _log(home).read_text().splitlines()[after:]
     return Counter(_read(line) for line in lines)
 

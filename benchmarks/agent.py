@@ -12,8 +12,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from agent.bedrock import BedrockModel
 from agent.turns import Turns
 from benchmarks import agent_gateway, agent_streams, agent_tokens
-from benchmarks.access_log import Caller
-from benchmarks.back_end import SENTENCE, BackEnd, back_end, plan
+from benchmarks.access_log import Calls
+from benchmarks.back_end import SENTENCE, BackEnd, back_end, finish, plan
 from benchmarks.tables import Table, duration, p50, p95
 from benchmarks.workload import utc_now
 
@@ -23,9 +23,7 @@ KINDS = {
     "sentence → plan card": SENTENCE,
 }
 TURNS, COUNTED = 10, 3
-_PATIENCE_SECONDS = 60.0
 
-Calls = Counter[tuple[Caller, str]]
 Span = tuple[float, float]
 
 
@@ -108,7 +106,7 @@ def _runner(back: BackEnd, saver: Any) -> Callable[[str], tuple[float, float]]:
         model.spans.clear()
         gateway.spans.clear()
         began = time.perf_counter()
-        _finish(turns, turns.submit(back.bench.new_session(), text))
+        finish(turns, turns.submit(back.bench.new_session(), text))
         whole = time.perf_counter() - began
         return whole, whole - covered([*model.spans, *gateway.spans])
 
@@ -161,13 +159,8 @@ def _of_agent(calls: Calls) -> Counter[str]:
 
 
 def _ask(back: BackEnd, text: str) -> None:
-    _finish(back.services.turns, back.bench.ask(text, back.bench.new_session()))
+    finish(back.services.turns, back.bench.ask(text, back.bench.new_session()))
 
 
 def _approve(back: BackEnd, plan_id: str) -> None:
-    _finish(back.services.turns, back.bench.approve(plan_id))
-
-
-def _finish(turns: Turns, turn: str) -> None:
-    if not turns.wait(turn, _PATIENCE_SECONDS):
-        raise RuntimeError("the turn did not end")
+    finish(back.services.turns, back.bench.approve(plan_id))

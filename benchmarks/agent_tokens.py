@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent.turns import Turns
-from benchmarks.back_end import SENTENCE, BackEnd
+from benchmarks.back_end import SENTENCE, BackEnd, finish
 from benchmarks.tables import Table
 from benchmarks.workload import utc_now
 from mlops.aws.clients import Aws
@@ -43,7 +43,6 @@ LISTED_CACHE_READ_USD = {
     "global.anthropic.claude-sonnet-5-5": "0.10",
     "global.anthropic.claude-opus-5-5": "0.20",
 }
-_PATIENCE_SECONDS = 60.0
 
 Exchange = tuple[dict[str, Any], int]
 """A request as it was sent, and the characters of its answer."""
@@ -74,13 +73,13 @@ def _converse(back: BackEnd, model_id: str) -> list[Exchange]:
     aws = _Recorded(settings, back.services.aws.session)
     turns = Turns(aws, back.services.gateway, utc_now, f"bench-{model_id}")
     session = back.bench.new_session()
-    _finish(turns, turns.submit(session, SENTENCE))
+    finish(turns, turns.submit(session, SENTENCE))
     approval = [e for e in back.bench.events(session) if e.kind is EventKind.APPROVAL]
     if not approval:
         raise RuntimeError(f"no plan: {back.bench.events(session)[-2].data}")
-    _finish(turns, turns.approve(str(approval[-1].data["plan_id"]), settings.person))
+    finish(turns, turns.approve(str(approval[-1].data["plan_id"]), settings.person))
     for question in QUESTIONS:
-        _finish(turns, turns.submit(session, question))
+        finish(turns, turns.submit(session, question))
     turns.close()
     return aws.exchanges
 
@@ -198,8 +197,3 @@ def _priced(rate: TokenRate) -> str:
         cache = f"cache {show_usd(read)} read, {show_usd(write)} written"
     about = f"{show_usd(rate.input_micro)} in, {show_usd(rate.output_micro)} out, {cache}"
     return f"{about}, per million, list price of {rate.as_of}"
-
-
-def _finish(turns: Turns, turn: str) -> None:
-    if not turns.wait(turn, _PATIENCE_SECONDS):
-        raise RuntimeError("the turn did not end")

@@ -1,16 +1,17 @@
 """A back end of our own for one benchmark: temporary data directory in, workbench and call counts out."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.turns import Turns
 from benchmarks import access_log
 from localaws import stack
 from mlops.events import Event, EventKind
@@ -23,7 +24,7 @@ SENTENCE = (
     "Train a Named Entity Recognition model on the ciER dataset. "
     "Budget: $10, Time: 1 hour, F1 score > 85%"
 )
-_START_SECONDS, _STOP_SECONDS, _LOOK_SECONDS = 60.0, 20.0, 0.02
+_START_SECONDS, _STOP_SECONDS, _TURN_SECONDS, _LOOK_SECONDS = 60.0, 20.0, 60.0, 0.02
 _LAST_CHARACTERS = 800
 
 
@@ -35,7 +36,7 @@ class BackEnd:
     services: boot.Services
     bench: Workbench
 
-    def calls_of(self, work: Callable[[], object]) -> Counter[tuple[access_log.Caller, str]]:
+    def calls_of(self, work: Callable[[], object]) -> access_log.Calls:
         """The AWS calls that arrive while `work` runs; RuntimeError when none is logged.
 
         That happens when the code changes meanwhile: clients then start a server of that code.
@@ -104,6 +105,18 @@ def train(bench: Workbench, session: str, text: str = SENTENCE) -> Report:
         if event.kind is EventKind.REPORT:
             return Report.model_validate(event.data)
     raise RuntimeError("the plan ended without a report")
+
+
+def finish(turns: Turns, turn: str) -> None:
+    """Waits for the end of a turn, without a call to AWS."""
+    if not turns.wait(turn, _TURN_SECONDS):
+        raise RuntimeError("the turn did not end")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @contextmanager

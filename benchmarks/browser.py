@@ -1,7 +1,6 @@
 """A tab without a browser: Streamlit's own websocket protocol, so that a page run is timed at the server."""
 
 import os
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from benchmarks.back_end import server
+from benchmarks.back_end import free_port, server
 
 _RUN_SECONDS = 60.0
 
@@ -61,7 +60,7 @@ class Tab:
 @contextmanager
 def dashboard(home: Path) -> Iterator[str]:
     """The real dashboard as `streamlit run` starts it, on a free port; its address, when ready."""
-    port = _free_port()
+    port = free_port()
     address = f"127.0.0.1:{port}"
     command = ("streamlit", "run", f"--server.port={port}")
     environ, log = os.environ | {"LLMOPS_HOME": str(home)}, home.parent / "dashboard.log"
@@ -98,9 +97,3 @@ def _is_ready(address: str) -> bool:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

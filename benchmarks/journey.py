@@ -1,23 +1,20 @@
 """From a sentence to its plan and to its report, as a person at the workbench waits for it; no browser."""
 
-from collections import Counter
 from collections.abc import Iterator
 
-from benchmarks.access_log import Caller
-from benchmarks.back_end import SENTENCE, BackEnd, back_end, plan, temporary_home, train
+from benchmarks.back_end import SENTENCE, BackEnd, back_end, finish, plan, temporary_home, train
 from benchmarks.tables import TIME_COLUMNS, Table, Target, time_row, timed
 from lambdas import get_costs
 from localaws import stack
 from mlops.events import EventKind
 from mlops.report import Report
 from mlops.tools import TOOLS
+from workbench.following import POLL_SECONDS
 
 PLANS, REPORTS, COUNTED, TOOL_CALLS, STARTS = 20, 3, 3, 100, 3
 PLAN_TARGET = Target("p50", 1.5)
 REPORT_TARGET = Target("p50", 45)
 TOOL_TARGET = Target("p50", 0.010)
-
-Calls = Counter[tuple[Caller, str]]
 
 
 def run() -> Iterator[Table]:
@@ -58,7 +55,8 @@ def _plans(back: BackEnd, first: float) -> Table:
         time_row("warm, by the times in the log", logged),
     )
     note = (
-        "The follower looks every 0.15 s, as `llmops ask` does; the log's times are without that."
+        f"The follower looks every {POLL_SECONDS} s, as `llmops ask` does; the log's times are "
+        "without that."
     )
     return Table(
         title="Sentence → plan card (the approval waits)",
@@ -77,7 +75,7 @@ def _logged_seconds(back: BackEnd, session: str) -> float:
 def _calls(back: BackEnd) -> Table:
     """The leanest of a few turns: the watchdog's minute may fall into one of them."""
     found = [back.calls_of(lambda: _turn(back)) for _ in range(COUNTED)]
-    calls: Calls = min(found, key=lambda counted: counted.total())
+    calls = min(found, key=lambda counted: counted.total())
     names = sorted({name for _, name in calls})
     rows = [_call_row(name, calls["client", name], calls["function", name]) for name in names]
     of_client = sum(count for (caller, _), count in calls.items() if caller == "client")
@@ -97,10 +95,7 @@ def _calls(back: BackEnd) -> Table:
 
 
 def _turn(back: BackEnd) -> None:
-    """One turn to its end, awaited without a call to AWS."""
-    turn = back.bench.ask(SENTENCE, back.bench.new_session())
-    if not back.services.turns.wait(turn, 60):
-        raise RuntimeError("the turn did not end")
+    finish(back.services.turns, back.bench.ask(SENTENCE, back.bench.new_session()))
 
 
 def _call_row(name: str, of_client: int, of_functions: int) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ import json
 import multiprocessing
 import tarfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.back_end import temporary_home
 from benchmarks.tables import Table
+from benchmarks.workload import utc_now
 from localaws import stack
 from mlops.aws.clients import Aws
 from mlops.aws.jobs import Jobs
@@ -101,7 +102,7 @@ def contest(home: Path, launches: int, processes: int, limit_usd: str) -> Contes
     return Contest(
         launches=launches,
         accepted=len(names),
-        refused={code: refused.count(code) for code in set(refused) - {""}},
+        refused=Counter(refused),
         without_alternatives=sum(code.endswith("!") for code in refused),
         launch_seconds=seconds,
         most_reserved_micro=most,
@@ -164,7 +165,7 @@ def _work(environ: dict[str, str], template: str, share: range, start: Any, answ
     plans = [_numbered(made, number) for number in share]
     for plan in plans:
         Plans(aws).save(plan)
-        Plans(aws).approve(plan, plan.person, _now())
+        Plans(aws).approve(plan, plan.person, utc_now())
     start.wait()
     for plan in plans:
         answers.put(_try(aws, plan))
@@ -172,7 +173,7 @@ def _work(environ: dict[str, str], template: str, share: range, start: Any, answ
 
 def _try(aws: Aws, plan: Plan) -> str:
     try:
-        return f"job:{launch(aws, plan.plan_id, 1, _now()).job.job_name}"
+        return f"job:{launch(aws, plan, 1, utc_now()).job.job_name}"
     except OpsError as error:
         return error.code + ("" if error.alternatives else "!")
 
@@ -203,23 +204,19 @@ def _settled(aws: Aws, names: list[str]) -> int:
     """How many are settled once nothing is open any more, or the patience has run out."""
     deadline = time.monotonic() + _END_SECONDS
     while Jobs(aws).open() and time.monotonic() < deadline:
-        repair(aws, _now)
+        repair(aws, utc_now)
         time.sleep(_LOOK_SECONDS)
     return sum(Jobs(aws).get(name).settled for name in names)
 
 
 def _month(aws: Aws) -> Any:
-    return Ledger(aws).totals(person_scope(aws.settings.person, _now()))
+    return Ledger(aws).totals(person_scope(aws.settings.person, utc_now()))
 
 
 def _wrong(aws: Aws, template: Plan, launches: int) -> Iterator[str]:
     plans = (plan_scope(_numbered(template, n).plan_id) for n in range(launches))
     ledger = Ledger(aws)
-    for scope in (person_scope(aws.settings.person, _now()), *plans):
+    for scope in (person_scope(aws.settings.person, utc_now()), *plans):
         totals = ledger.totals(scope)
         if totals is not None:
             yield from disagreements(totals, ledger.entries(scope))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

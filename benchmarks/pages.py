@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from benchmarks.back_end import SENTENCE, BackEnd, back_end, train
 from benchmarks.browser import PageRun, dashboard, tab
 from benchmarks.tables import Table, Target, duration, p50, p95
+from benchmarks.workload import utc_now
 from mlops.aws.datasets import Datasets
 from mlops.aws.jobs import Jobs
 from mlops.datasets import Metadata
@@ -82,7 +83,7 @@ def _store_datasets(back: BackEnd) -> None:
     for number in range(DATASETS):
         name = f"corpus-{number:03}"
         datasets.upload(name, {"train.tsv": content}, metadata)
-        datasets.prepare(name, lambda: datetime.now(UTC))
+        datasets.prepare(name, utc_now)
 
 
 def _store_jobs(back: BackEnd, example: Job) -> None:

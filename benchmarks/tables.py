@@ -16,7 +16,7 @@ TIME_COLUMNS = ("what", "n", "p50", "p95", "target", "verdict")
 
 @dataclass(frozen=True)
 class Target:
-    """An upper limit of one percentile, from the design's list of measures."""
+    """An upper limit of one percentile, from the design's list of measures or an acceptance."""
 
     of: Literal["p50", "p95"]
     seconds: float

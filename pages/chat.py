@@ -7,7 +7,8 @@ import streamlit as st
 from app import cards, conversations, reading, session
 from app.blocks import Message
 from app.plain import escape
-from app.transcript import fold, is_followed, is_unfinished, is_untold, streaming
+from app.pulse import is_followed, is_unfinished, is_untold, streaming
+from app.transcript import fold
 from mlops.constraints import MAX_SENTENCE_CHARS
 
 EVERY_SECONDS = 0.5

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app import session
-from app.plain import at_least, at_most, escape
+from app.plain import at_least, escape, usd
+from app.plan_card import labels
 from app.theme import chart, mode, table
-from mlops.money import parse_usd, show_usd
-from mlops.tools import CostsOutput
+from mlops.money import parse_usd
+from mlops.tools import CostsOutput, TeamCosts
 from workbench import figures, frames
 
 
@@ -14,21 +15,13 @@ def main() -> None:
     st.title("Costs", anchor=False)
     session.show_notice(session.take_notice())
     costs = session.read(lambda: session.workbench().costs())
-    if costs.sandbox:
-        st.badge("Sandbox: metered at list price, not billed", color="gray")
-    _totals(
-        costs.spent_usd,
-        costs.reserved_usd,
-        costs.left_usd,
-        (f"Limit for {costs.month}", costs.limit_usd),
-    )
+    labels(synthetic=False, sandbox=costs.sandbox)
+    _totals(costs, f"Limit for {costs.month}")
     if parse_usd(costs.storage_usd):
-        st.caption(f"Training volumes are {escape(at_most(costs.storage_usd))} of what is spent.")
+        st.caption(f"Training volumes are {escape(usd(costs.storage_usd))} of what is spent.")
     if costs.team is not None:
-        team = costs.team
-        st.subheader(f"Team {escape(team.name)}", anchor=False)
-        limit = (f"Team limit for {costs.month}", team.limit_usd)
-        _totals(team.spent_usd, team.reserved_usd, team.left_usd, limit)
+        st.subheader(f"Team {escape(costs.team.name)}", anchor=False)
+        _totals(costs.team, f"Team limit for {costs.month}")
     entries = session.read(lambda: session.workbench().ledger())
     if entries:
         chart(figures.spend_over_time(entries, mode()), "spend")
@@ -39,16 +32,12 @@ def main() -> None:
     _limit(costs)
 
 
-def _totals(spent_usd: str, reserved_usd: str, left_usd: str, limit: tuple[str, str]) -> None:
-    figures_usd = (
-        ("Spent", at_most(spent_usd)),
-        ("Reserved", at_most(reserved_usd)),
-        ("Left", at_least(left_usd)),
-        (limit[0], show_usd(parse_usd(limit[1]))),
-    )
+def _totals(month: CostsOutput | TeamCosts, limit: str) -> None:
     with st.container(horizontal=True):
-        for label, value in figures_usd:
-            st.metric(label, value, border=True)
+        st.metric("Spent", usd(month.spent_usd), border=True)
+        st.metric("Reserved", usd(month.reserved_usd), border=True)
+        st.metric("Left", at_least(month.left_usd), border=True)
+        st.metric(limit, usd(month.limit_usd), border=True)
 
 
 def _limit(costs: CostsOutput) -> None:
@@ -58,7 +47,7 @@ def _limit(costs: CostsOutput) -> None:
         if st.form_submit_button("Set the limit"):
             session.attempt(
                 lambda: session.workbench().set_monthly_limit(limit.strip().lstrip("$")),
-                lambda now: f"The limit is now {show_usd(parse_usd(now.limit_usd))}.",
+                lambda now: f"The limit is now {usd(now.limit_usd)}.",
             )
             st.rerun()
 

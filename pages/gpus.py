@@ -7,6 +7,7 @@ from app.plain import escape
 from app.theme import table
 from mlops.tools import OfferRow, QuotasOutput
 from workbench import frames
+from workbench.wording import wait_cell
 
 COLUMNS = (
     "Type",
@@ -58,7 +59,7 @@ def main() -> None:
         return
     frame = frames.gpus_frame(found.model_copy(update={"offers": offers}))
     frame["Note"] = [_note(offer, found) for offer in offers]
-    frame["Waits"] = [_waits(offer) for offer in offers]
+    frame["Waits"] = [wait_cell(offer) for offer in offers]
     frame["In use"] = [_count(offer.in_use) for offer in offers]
     frame["In use spot"] = [_count(offer.spot_in_use) for offer in offers]
     table(frame, "offers", "Instance types", COLUMNS, WIDE, absent="unknown")
@@ -73,7 +74,10 @@ def main() -> None:
 def _cheapest(found: QuotasOutput) -> None:
     rows = {offer.instance_type: offer for offer in found.offers}
     with st.container(horizontal=True):
-        for label, name in (("Cheapest GPU", found.cheapest_gpu), ("Cheapest", found.cheapest)):
+        for label, name in (
+            ("Cheapest GPU", found.cheapest_gpu),
+            ("Cheapest type", found.cheapest),
+        ):
             with st.container(border=True, width="content"):
                 if name is None:
                     st.metric(f"{label} you can have now", "none", width="content")
@@ -115,12 +119,6 @@ def _side_by_side(offers: tuple[OfferRow, ...], own: str) -> None:
         f"List price per hour, and how many are free; ★ costs least. Data and jobs of this back end "
         f"are in {escape(own)}: elsewhere nothing is started."
     )
-
-
-def _waits(offer: OfferRow) -> str:
-    if offer.wait_p50_seconds is None:
-        return "unknown"
-    return f"{offer.wait_p50_seconds} / {offer.wait_p90_seconds} s ({offer.wait_jobs})"
 
 
 def _count(number: int | None) -> str:

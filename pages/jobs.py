@@ -22,7 +22,9 @@ def main() -> None:
         )
         return
     table(frames.jobs_frame(found), "jobs", "Training jobs")
-    st.caption(escape(lines.of_error(session.read(lambda: session.workbench().estimate_error()))))
+    st.caption(
+        escape(lines.of_estimates(session.read(lambda: session.workbench().estimate_error())))
+    )
     chosen = _choose(found)
     every = None if chosen.state.is_final else EVERY_SECONDS
     st.fragment(_detail, run_every=every)(chosen.job_name, chosen.state.is_final)
@@ -45,12 +47,12 @@ def _detail(name: str, was_final: bool) -> None:
         session.rerun()
     session.rerun_for_notice()
     job_card.draw(job)
-    lines = session.read(lambda: session.workbench().logs(name, LOG_LINES))
+    printed = session.read(lambda: session.workbench().logs(name, LOG_LINES))
     st.markdown("**Log**")
-    if not lines:
+    if not printed:
         st.caption("Nothing was printed yet.")
         return
-    text = "\n".join(f"{line.at:%H:%M:%S}  {line.text}" for line in lines)
+    text = "\n".join(f"{line.at:%H:%M:%S}  {line.text}" for line in printed)
     with st.container(height=320, autoscroll=True, border=False):
         st.code(text, language=None, wrap_lines=True)
 

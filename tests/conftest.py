@@ -1,4 +1,4 @@
-"""For every test: a clean environment, and properties without a clock."""
+"""For every test: a clean environment, and properties without a clock, on the same examples everywhere."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ if str(ROOT) not in sys.path:
 _OURS = ("AWS_", "LLMOPS_", "BEDROCK_", "AGENTCORE_", "USE_AGENTCORE_", "FEATURE_")
 
 settings.register_profile(
-    "here", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "here", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 settings.load_profile("here")
 

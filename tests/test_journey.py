@@ -18,6 +18,7 @@ import workbench
 from localaws import stack
 from mlops.events import verify
 from mlops.money import parse_usd
+from tests.patience import PATIENCE_SECONDS
 from workbench import boot
 from workbench.cli import app
 from workbench.workbench import Workbench
@@ -70,7 +71,7 @@ def mission(home: Path) -> list[dict[str, Any]]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=10 * PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +24,13 @@ from mlops.job import EndReason, JobState
 from mlops.ledger import disagreements, person_scope, plan_scope
 from mlops.money import cost_of_seconds, parse_usd, seconds_for, to_cents, to_usd
 from mlops.plan import Plan
+from tests.patience import eventually
 from workbench import boot
 from workbench.workbench import Workbench
 
 pytestmark = pytest.mark.xdist_group("money")
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS = 60.0
 CLAMP_SECONDS, SHORT_SECONDS = 3, 25
 ENDLESS = "import threading\nprint('train_loss=1', flush=True)\nthreading.Event().wait()\n"
 LAUNCH = """
@@ -39,8 +38,9 @@ import json, os, sys
 from datetime import UTC, datetime
 from benchmarks.money import connect
 from mlops.aws.launch import launch
+from mlops.aws.plans import Plans
 aws = connect(json.loads(sys.argv[1]))
-print(launch(aws, sys.argv[2], 1, datetime.now(UTC)).job.job_name, flush=True)
+print(launch(aws, Plans(aws).get(sys.argv[2]), 1, datetime.now(UTC)).job.job_name, flush=True)
 sys.stdin.read()
 """
 
@@ -98,10 +98,10 @@ def test_with_every_watcher_killed_a_job_ends_at_its_clamp_and_is_settled(home: 
     Plans(aws).approve(plan, plan.person, plan.created_at)
     name = _launch_and_kill(environ, plan.plan_id)
     os.kill(endpoint.pid, signal.SIGKILL)
-    _until(lambda: data.lock_holder(home) is None)
+    eventually(lambda: data.lock_holder(home) is None)
 
     aws = connect(dict(stack.ensure(home).environ))
-    _until(lambda: Jobs(aws).get(name).settled)
+    eventually(lambda: Jobs(aws).get(name).settled)
     job = Jobs(aws).get(name)
     assert job.end_reason is EndReason.TIME_LIMIT
     assert job.billed_seconds is not None and job.billed_seconds >= CLAMP_SECONDS
@@ -109,7 +109,7 @@ def test_with_every_watcher_killed_a_job_ends_at_its_clamp_and_is_settled(home: 
     assert job.cost_usd == to_usd(cost_of_seconds(job.billed_seconds, job.running_micro))
     assert job.storage_usd is not None and 0 < parse_usd(job.storage_usd)
     assert parse_usd(job.cost_usd) <= plan.ceiling_micro
-    _until(lambda: _reserved(aws, plan) == 0)
+    eventually(lambda: _reserved(aws, plan) == 0)
 
 
 def test_a_clamp_too_short_for_all_iterations_still_ends_with_a_model_and_a_score(home: Path):
@@ -133,7 +133,7 @@ def test_a_clamp_too_short_for_all_iterations_still_ends_with_a_model_and_a_scor
     Plans(services.aws).approve(plan, plan.person, plan.created_at)
     arguments = {"plan_id": plan.plan_id, "max_cost_cents": to_cents(plan.ceiling_micro)}
     name = services.gateway.invoke_tool("launch_sagemaker_training", arguments)["job"]["job_name"]
-    _until(lambda: Jobs(services.aws).get(name).settled)
+    eventually(lambda: Jobs(services.aws).get(name).settled)
     job = Jobs(services.aws).get(name)
     assert (job.state, job.end_reason) == (JobState.COMPLETED, EndReason.FINISHED)
     assert job.metrics["test_f1"] > 0 and job.model_uri is not None
@@ -172,10 +172,3 @@ def _reserved(aws: Aws, plan: Plan) -> int:
         assert totals is not None and disagreements(totals, ledger.entries(scope)) == []
         reserved += totals.reserved_micro
     return reserved
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)

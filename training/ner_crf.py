@@ -65,20 +65,17 @@ def train(
 
     `report(iteration, line, iterations)` gets one line per iteration of so many.
     """
-    key = checkpoint_key(corpus, settings)
     trainer = _LiveTrainer(algorithm=settings.algorithm)
     trainer.report, trainer.left = report, left
     for split, group in (("train", 0), ("validation", _HOLDOUT)):
         for sentence in corpus.splits[split]:
             trainer.append(ner_features.featurize(sentence.tokens), sentence.labels, group)
     partial = folder / f"{MODEL_FILE}.partial"
-    try:
-        iterations = _train_in_time(trainer, settings, partial)
-    except BaseException:
-        _write_state(folder, {"finished": False, "key": key, "iteration": trainer.iteration})
-        raise
+    iterations = _train_in_time(trainer, settings, partial)
+    # In this order no state ever speaks of another model than the one that lies beside it.
+    (folder / _STATE_FILE).unlink(missing_ok=True)
     os.replace(partial, folder / MODEL_FILE)
-    _write_state(folder, {"finished": True, "key": key, "iteration": iterations})
+    _write_state(folder, {"key": checkpoint_key(corpus, settings), "iterations": iterations})
     return Trained(folder / MODEL_FILE, iterations)
 
 
@@ -100,13 +97,13 @@ def finished_model(corpus: Corpus, settings: CrfSettings, folder: Path) -> Train
     """The checkpoint of this very configuration, when its training had ended."""
     try:
         state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        key, iterations = state["key"], int(state["iterations"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     model = folder / MODEL_FILE
-    key = checkpoint_key(corpus, settings)
-    if state == {**state, "finished": True, "key": key} and model.is_file():
-        return Trained(model, int(state["iteration"]))
-    return None
+    if key != checkpoint_key(corpus, settings) or not model.is_file():
+        return None
+    return Trained(model, iterations)
 
 
 def checkpoint_key(corpus: Corpus, settings: CrfSettings) -> str:
@@ -123,7 +120,7 @@ def predict(model: Path, sentences: Sequence[Sentence]) -> list[list[str]]:
 
 
 def _write_state(folder: Path, state: dict[str, Any]) -> None:
-    """Written whole or not at all, and after the model that it speaks of."""
+    """Written whole or not at all."""
     partial = folder / f"{_STATE_FILE}.partial"
     partial.write_text(json.dumps(state), encoding="utf-8")
     os.replace(partial, folder / _STATE_FILE)

@@ -50,7 +50,11 @@ def test_lines(evaluation: Evaluation, interval: tuple[float, float]) -> Iterato
     for kind, score in evaluation.types.items():
         if score.is_measured:
             numbers = _numbers("test_type", score)
-            yield f"type={_word(kind)} {numbers} test_type_support={score.gold}"
+            yield f"type={one_word(kind)} {numbers} test_type_support={score.gold}"
+
+
+def one_word(text: str) -> str:
+    return "_".join(text.split())
 
 
 def write_label_map(path: Path, corpus: Corpus) -> None:
@@ -176,10 +180,6 @@ def _scores(score: Score) -> dict[str, float | int | None]:
         "recall": score.recall if known else None,
         "entities": score.gold,
     }
-
-
-def _word(text: str) -> str:
-    return "_".join(text.split())
 
 
 def _code(text: str) -> str:

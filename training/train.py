@@ -149,7 +149,7 @@ def _print_corpus(corpus: Corpus) -> None:
     known = corpus.types("train")
     for split in ("validation", "test"):
         if unseen := corpus.types(split) - known:
-            names = ",".join(sorted("_".join(kind.split()) for kind in unseen))
+            names = ",".join(sorted(map(ner_outputs.one_word, unseen)))
             _print(f"warning={split}_types_not_in_train types={names} They cannot be found.")
 
 

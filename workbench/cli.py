@@ -29,9 +29,10 @@ from workbench import (
     cli_notices,
     cli_serve,
     cli_sessions,
+    lines,
 )
 from workbench.tables import complain, facts, json_out, line
-from workbench.wording import plain
+from workbench.wording import encodable
 
 DEBUG_LOG = "llmops-debug.log"
 # In detail these write signed requests, tokens included.
@@ -46,13 +47,13 @@ class Door(TyperGroup):
             return super().invoke(ctx)
         except OpsError as error:
             logging.debug("%s", error.code, exc_info=True)
-            complain(error)
+            complain(*lines.of_failure(error))
             raise typer.Exit(error.exit_code) from error
         except Exception as error:
             if _is_typers(error):
                 raise
             logging.debug("fault", exc_info=True)
-            complain(_fault(error))
+            complain(_fault(error).message)
             raise typer.Exit(FaultError.exit_code) from error
 
 
@@ -106,7 +107,7 @@ def parse(
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
 ) -> None:
     """What a sentence means to us: intent and constraints. Nothing else happens."""
-    parsed = parse_text(plain(text))
+    parsed = parse_text(encodable(text))
     if as_json:
         return json_out(parsed)
     facts({"intent": parsed.intent})

@@ -8,6 +8,7 @@ import typer
 import workbench
 from mlops.datasets import Dataset
 from workbench.tables import facts, json_out, line, table
+from workbench.wording import data_cell, split_sizes
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
@@ -70,7 +71,7 @@ def _show(dataset: Dataset, as_json: bool) -> None:
         {
             "name": dataset.name,
             "title": dataset.title,
-            "data": _kind(dataset),
+            "data": data_cell(dataset.synthetic),
             "status": dataset.status.lower(),
             "language": dataset.language,
             "license": dataset.license,
@@ -95,13 +96,12 @@ def _show(dataset: Dataset, as_json: bool) -> None:
 
 
 def _row(dataset: Dataset) -> tuple[object, ...]:
-    splits = dataset.splits
-    sizes = (splits[s].sentences if s in splits else None for s in ("train", "validation", "test"))
-    types = ", ".join(dataset.labels) or None
-    status = dataset.status.lower()
-    return (dataset.name, dataset.title, _kind(dataset), status, *sizes, types, dataset.license)
-
-
-def _kind(dataset: Dataset) -> str:
-    """Whoever does not say that data is synthetic has not said that it is real."""
-    return "synthetic" if dataset.synthetic else "not stated"
+    return (
+        dataset.name,
+        dataset.title,
+        data_cell(dataset.synthetic),
+        dataset.status.lower(),
+        *split_sizes(dataset),
+        ", ".join(dataset.labels) or None,
+        dataset.license,
+    )

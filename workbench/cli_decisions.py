@@ -12,6 +12,7 @@ import typer
 import workbench
 from mlops.errors import RequestError
 from mlops.events import EventKind
+from mlops.excerpts import excerpt
 from workbench import cli_sessions
 from workbench.proofs import Proof, verify_file
 from workbench.tables import facts, json_out, line, note, table
@@ -20,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Session = Annotated[str, typer.Argument(help="As `llmops decisions list` names it.")]
 
 DIFFERS = 1
-_SHOWN_CHARACTERS = 160
+_SHOWN = 160
 
 app = typer.Typer(help="The decision log; alone it lists sessions.", add_completion=False)
 
@@ -51,7 +52,10 @@ def show(
         return json_out(found)
     table(
         ("#", "at (UTC)", "who", "what", "why"),
-        ((d.seq, f"{d.at:%H:%M:%S}", d.who, _short(d.what), _short(d.why)) for d in found),
+        (
+            (d.seq, f"{d.at:%H:%M:%S}", d.who, excerpt(d.what, _SHOWN), excerpt(d.why, _SHOWN))
+            for d in found
+        ),
         empty="Nothing of that kind was decided.",
     )
 
@@ -113,7 +117,7 @@ def replay(session: Session, as_json: Json = False) -> None:
             }
         )
         for text in found.skipped:
-            line(f"Not replayed: {_short(text)}")
+            line(f"Not replayed: {excerpt(text, _SHOWN)}")
         table(
             ("#", "what", "where", "then", "now"),
             ((d.seq, d.what, d.path, d.stored, d.replayed) for d in found.differences),
@@ -131,9 +135,3 @@ def _tell(proof: Proof) -> None:
     line(f"{proof.session} is what was sealed, up to event {proof.sealed_to} of {proof.events}.")
     if proof.sealed_to < proof.events:
         line("What follows is consistent in itself; a later seal proves it too.")
-
-
-def _short(text: str) -> str:
-    """One line of it."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _SHOWN_CHARACTERS else f"{flat[:_SHOWN_CHARACTERS]}…"

@@ -43,7 +43,7 @@ def show_all(
         most = f"at most {usd(plan.ceiling_usd)}"
         line(f"Waits: {plan.plan_id} for {plan.dataset}, {most}. {plan.message}")
     if found:
-        line(lines.of_error(bench.estimate_error()))
+        line(lines.of_estimates(bench.estimate_error()))
 
 
 @app.command()
@@ -72,7 +72,7 @@ def logs(
 def stop(name: Name, as_json: Json = False) -> None:
     """Stop a job or a plan's run, whose use until then is charged; a queued plan leaves the queue."""
     if name.startswith("plan-"):
-        return _cancel(name, as_json)
+        return _stop_plan(name, as_json)
     _show(workbench.connect().stop(name), as_json)
 
 
@@ -82,8 +82,8 @@ def retry(name: Name, as_json: Json = False) -> None:
     _show(workbench.connect().retry(name), as_json)
 
 
-def _cancel(plan_id: str, as_json: bool) -> None:
-    given = workbench.connect().cancel(plan_id)
+def _stop_plan(plan_id: str, as_json: bool) -> None:
+    given = workbench.connect().stop_plan(plan_id)
     if as_json:
         return json_out(given)
     if given.job is not None:
@@ -104,7 +104,7 @@ def _show(job: Job, as_json: bool) -> None:
             "model": f"{job.model} ({job.engine})",
             "instance": f"{job.instance_type} at ${job.usd_per_hour}/h",
             "time": _billed(job),
-            "cost": f"{_cost(job)} of at most {usd(job.ceiling_usd)}",
+            "cost": lines.of_cost(job, datetime.now(UTC)),
             "plan": job.plan_id,
             "model at": job.model_uri,
         }
@@ -127,7 +127,7 @@ def _row(job: Job) -> tuple[object, ...]:
         job.model,
         job.instance_type,
         _billed(job),
-        _cost(job),
+        show_usd(job.cost_so_far_micro(datetime.now(UTC))),
         f"{f1:.4f}" if f1 is not None else None,
         f"{job.created_at:%Y-%m-%d %H:%M}",
     )
@@ -135,10 +135,3 @@ def _row(job: Job) -> tuple[object, ...]:
 
 def _billed(job: Job) -> str | None:
     return None if job.billed_seconds is None else f"{job.billed_seconds} s"
-
-
-def _cost(job: Job) -> str:
-    """What is settled, or what the seconds until now cost at list price."""
-    return (
-        usd(job.cost_usd) if job.cost_usd else show_usd(job.cost_so_far_micro(datetime.now(UTC)))
-    )

@@ -10,7 +10,7 @@ from mlops.report import SANDBOX
 from mlops.tools import OfferRow, QuotasOutput
 from workbench import lines
 from workbench.tables import json_out, line, table
-from workbench.wording import region_cell
+from workbench.wording import quota_cell, region_cell, wait_cell
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
@@ -59,7 +59,9 @@ def show(
 def request(
     instance_type: Annotated[str, typer.Argument(help="Such as ml.g5.xlarge.")],
     spot: Annotated[bool, typer.Option("--spot", help="The quota for spot training.")] = False,
-    value: Annotated[int | None, typer.Option(help="Wanted limit; one more by default.")] = None,
+    value: Annotated[
+        int | None, typer.Option(min=1, help="Wanted limit; one more by default.")
+    ] = None,
     approve: Annotated[
         bool, typer.Option("--approve", help="Send it to AWS; without it this is a draft.")
     ] = False,
@@ -126,17 +128,7 @@ def _row(offer: OfferRow) -> tuple[object, ...]:
         offer.usd_per_hour or "no price",
         offer.price_as_of,
         offer.confidence,
-        _free(offer.available, offer.limit),
-        _free(offer.spot_available, offer.spot_limit),
-        _wait(offer),
+        quota_cell(offer.available, offer.limit),
+        quota_cell(offer.spot_available, offer.spot_limit),
+        wait_cell(offer),
     )
-
-
-def _wait(offer: OfferRow) -> str:
-    if offer.wait_p50_seconds is None:
-        return "unknown"
-    return f"{offer.wait_p50_seconds} / {offer.wait_p90_seconds} s ({offer.wait_jobs})"
-
-
-def _free(available: int | None, limit: int | None) -> str:
-    return "unknown" if available is None else f"{available} of {limit}"

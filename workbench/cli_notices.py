@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 import workbench
+from mlops.errors import RequestError
 from workbench.tables import json_out, line, table
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
@@ -55,10 +56,11 @@ def list_(
 def test(as_json: Json = False) -> None:
     """Send one message by each configured channel, and say what came of it."""
     trials = workbench.connect().inbox.test()
+    if not trials:
+        how = "set LLMOPS_NOTIFY_TOPIC_ARN or LLMOPS_NOTIFY_WEBHOOK"
+        raise RequestError("no_channel", f"No channel is configured: {how}.")
     if as_json:
         json_out(trials)
-    elif not trials:
-        line("No channel is configured: set LLMOPS_NOTIFY_TOPIC_ARN or LLMOPS_NOTIFY_WEBHOOK.")
     else:
         for trial in trials:
             line(f"{trial.channel}: {trial.problem or 'taken'}")

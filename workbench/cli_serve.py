@@ -1,5 +1,6 @@
 """`llmops serve`: the headless HTTP and SSE API on the AgentCore Runtime contract."""
 
+import gc
 from typing import Annotated
 
 import typer
@@ -24,8 +25,13 @@ def serve(
         with runtime_server.bind(host, port) as listening:
             shown = f"[{host}]" if ":" in host else host
             at = f"http://{shown}:{listening.getsockname()[1]}"
-            ready = f"Serving on {at} (Ctrl-C ends it)."
-            runtime_server.server_of(app, lambda: line(ready)).run(sockets=[listening])
+            runtime_server.server_of(app, lambda: _start(at)).run(sockets=[listening])
         note("Ending. Running turns may finish; what is interrupted is taken up again later.")
     finally:
         boot.close(made)
+
+
+def _start(at: str) -> None:
+    """What was imported by now stays: a look at all of it again would hold up every answer."""
+    gc.freeze()
+    line(f"Serving on {at} (Ctrl-C ends it).")

@@ -125,7 +125,7 @@ def _tell(event: Event) -> None:
     if event.kind is EventKind.USER:
         return line(f"> {event.data['text']}", "bold")
     if event.kind is EventKind.ERROR:
-        return complain(event.data)
+        return complain(*lines.of_refusal(event.data))
     for text in lines.of_event(event):
         line(text)
 

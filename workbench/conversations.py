@@ -18,7 +18,7 @@ from mlops.events import Event
 from mlops.settings import Settings
 from workbench.following import Follower
 from workbench.transcripts import Transcript
-from workbench.wording import checked, plain
+from workbench.wording import checked, encodable
 
 _MOST = 200
 
@@ -61,7 +61,7 @@ class Conversations:
 
     @translated()
     def rename(self, session_id: str, title: str) -> Session:
-        wanted = " ".join(plain(title).split())
+        wanted = " ".join(encodable(title).split())
         if not wanted or len(wanted) > MAX_TITLE_CHARS:
             limit = f"between 1 and {MAX_TITLE_CHARS} characters"
             raise RequestError("bad_title", f"A title has {limit}.")

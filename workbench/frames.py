@@ -16,7 +16,7 @@ from mlops.money import MICRO_PER_USD
 from mlops.plan import Plan
 from mlops.report import Report
 from mlops.tools import QuotasOutput
-from workbench.wording import region_cell
+from workbench.wording import data_cell, quota_cell, region_cell, split_sizes
 
 _TEXT, _COUNT, _NUMBER, _TIME = "str", "Int64", "Float64", "datetime64[us, UTC]"
 
@@ -67,8 +67,8 @@ def gpus_frame(market: QuotasOutput) -> pd.DataFrame:
             offer.price_as_of,
             offer.price_source,
             offer.confidence,
-            _quota(offer.available, offer.limit),
-            _quota(offer.spot_available, offer.spot_limit),
+            quota_cell(offer.available, offer.limit),
+            quota_cell(offer.spot_available, offer.spot_limit),
         )
         for offer in market.offers
     )
@@ -106,7 +106,7 @@ def jobs_frame(jobs: Iterable[Job]) -> pd.DataFrame:
             job.job_name,
             job.state.value,
             job.dataset,
-            _kind(job.synthetic),
+            data_cell(job.synthetic),
             job.model,
             job.instance_type,
             job.billed_seconds,
@@ -196,29 +196,18 @@ def _frame(columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> pd.D
 
 
 def _dataset(dataset: Dataset) -> tuple[object, ...]:
-    splits = dataset.splits
-    sizes = (splits[s].sentences if s in splits else None for s in ("train", "validation", "test"))
     return (
         dataset.name,
         dataset.title,
-        _kind(dataset.synthetic),
-        dataset.status.value,
-        *sizes,
+        data_cell(dataset.synthetic),
+        dataset.status.lower(),
+        *split_sizes(dataset),
         ", ".join(dataset.labels),
         dataset.language,
         dataset.source,
         dataset.license,
         dataset.updated_at,
     )
-
-
-def _kind(synthetic: bool) -> str:
-    """Whoever does not say that data is synthetic has not said that it is real."""
-    return "synthetic" if synthetic else "not stated"
-
-
-def _quota(available: int | None, limit: int | None) -> str:
-    return "unknown" if available is None else f"{available} of {limit}"
 
 
 def _usd(amount: str | None) -> float | None:

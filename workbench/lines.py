@@ -1,20 +1,21 @@
 """Events of the log as plain lines for a terminal; every figure in them comes from the event."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from mlops.dialogue.choices import LETTERS
-from mlops.errors import Alternative
+from mlops.errors import Alternative, OpsError
 from mlops.estimate import EstimateError
 from mlops.events import Event, EventKind
 from mlops.expectations import UNKNOWN
 from mlops.job import Job, JobState
 from mlops.money import show_usd
 from mlops.options import Option
-from mlops.plan import Plan, Stage
+from mlops.plan import Plan
 from mlops.reading.clock import shown
 from mlops.report import Report, StageResult, clause_name, f1_in_words, labels
+from mlops.stages import Elsewhere, Stage
 from mlops.tools import TOOLS
 from workbench.tables import usd
 
@@ -35,32 +36,36 @@ def of_plan(plan: Plan) -> list[str]:
         f"  The most it can cost: {usd(plan.ceiling_usd)}{budget}.{_binding(plan)}",
         *(f"  Waits for {name} that were seen: {seen}." for name, seen in plan.waits.items()),
         *(f"  Published: {p.model}, {p.in_words()}." for p in plan.published),
-        *_wishes(plan),
+        *(f"  {wish}" for wish in of_wishes(plan)),
         *(_option(option) for option in plan.alternatives),
-        *(
-            f"  Cheaper in {e.region}: stage {e.stage} on {e.instance_type} at ${e.usd_per_hour}/h, "
-            f"at most {usd(e.ceiling_usd)}. {e.why}"
-            for e in plan.elsewhere
-        ),
+        *(f"  {of_elsewhere(found)}" for found in plan.elsewhere),
         *(f"  Not in it: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in plan.next_steps),
         *_labels(plan.sandbox, plan.dataset.synthetic),
     ]
 
 
-def _wishes(plan: Plan) -> list[str]:
+def of_wishes(plan: Plan) -> list[str]:
     """When it starts, and whether it waits."""
     said, found = plan.constraints, list[str]()
     if said.start_at:
-        found.append(f"  Starts at {shown(datetime.fromisoformat(said.start_at), said.timezone)}.")
+        found.append(f"Starts at {shown(datetime.fromisoformat(said.start_at), said.timezone)}.")
     if said.queue:
         longest = (
             f" for at most {said.max_wait_minutes:g} minutes" if said.max_wait_minutes else ""
         )
-        found.append(f"  Waits{longest} when no quota is free; waiting is no training time.")
+        found.append(f"Waits{longest} when no quota is free; waiting is no training time.")
     return found
 
 
-def of_error(error: EstimateError) -> str:
+def of_elsewhere(found: Elsewhere) -> str:
+    """Where a stage would cost less."""
+    return (
+        f"Cheaper in {found.region}: stage {found.stage} on {found.instance_type} at "
+        f"${found.usd_per_hour}/h, at most {usd(found.ceiling_usd)}. {found.why}"
+    )
+
+
+def of_estimates(error: EstimateError) -> str:
     """How wrong the estimates were, over the jobs that can be compared."""
     if error.mape is None:
         return "Estimated against billed time: no completed job yet."
@@ -70,11 +75,14 @@ def of_error(error: EstimateError) -> str:
 
 def of_job(job: Job, now: datetime) -> str:
     """Where it is and what it has cost until now."""
-    cost = usd(job.cost_usd) if job.cost_usd else show_usd(job.cost_so_far_micro(now))
     billed = f", {job.billed_seconds} s billed" if job.billed_seconds is not None else ""
     failed = f": {job.failure_reason}" if job.failure_reason else ""
-    most = f"{cost} of at most {usd(job.ceiling_usd)}"
-    return f"Job {job.job_name}: {job.state}{billed}, {most}{failed}"
+    return f"Job {job.job_name}: {job.state}{billed}, {of_cost(job, now)}{failed}"
+
+
+def of_cost(job: Job, now: datetime) -> str:
+    """Its bill, or what the seconds until now cost, beside what was reserved."""
+    return f"{show_usd(job.cost_so_far_micro(now))} of at most {usd(job.ceiling_usd)}"
 
 
 def of_report(report: Report) -> list[str]:
@@ -91,9 +99,16 @@ def of_report(report: Report) -> list[str]:
     ]
 
 
-def of_ways(ways: Sequence[Alternative]) -> list[str]:
-    """The ways out of a refusal, lettered in their order: a letter is what a person answers."""
-    return [f"  {letter(number)} {of_way(way)}" for number, way in enumerate(ways)]
+def of_refusal(data: Mapping[str, Any]) -> list[str]:
+    """An error event: what is wrong, then the ways out, lettered as a person may answer them."""
+    ways = map(Alternative.model_validate, data.get("alternatives", ()))
+    lettered = (f"  {letter(number)} {of_way(way)}" for number, way in enumerate(ways))
+    return [str(data["message"]), *lettered]
+
+
+def of_failure(error: OpsError) -> list[str]:
+    """An error that no conversation holds: nobody can answer it with a letter."""
+    return [error.message, *(f"  - {of_way(way)}" for way in error.alternatives)]
 
 
 def of_way(way: Alternative) -> str:

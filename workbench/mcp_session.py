@@ -19,14 +19,13 @@ from mlops.aws.clients import as_ours
 from mlops.aws.events import EventLog
 from mlops.aws.plans import Plans
 from mlops.aws.sessions import Sessions
-from mlops.constraints import at_moment, parse
 from mlops.errors import OpsError, RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.money import to_cents
 from mlops.tool_spec import ToolSpec
 from mlops.tools import TOOLS
 from workbench import boot
-from workbench.wording import checked
+from workbench.wording import understood
 
 REQUEST = "request"
 """What plan_training takes from a client in place of constraints: words, which code reads."""
@@ -161,14 +160,9 @@ class McpSession:
         return to_cents(plan.ceiling_micro)
 
     def _constraints(self, request: Any) -> dict[str, Any]:
-        """The clauses of a request, with times as the person's clock shows them; RequestError for
-        what a person has to say better."""
         if not isinstance(request, str):
             raise RequestError("bad_arguments", f"plan_training: {REQUEST} must be text: {_SAID}.")
-        zone = self._services.settings.timezone
-        parsed = at_moment(parse(checked(request)), self._clock(), zone)
-        if parsed.problems:
-            raise RequestError("bad_clause", " ".join(p.message for p in parsed.problems))
+        parsed = understood(request, self._clock(), self._services.settings.timezone)
         return parsed.constraints.model_dump(mode="json")
 
     def _note_failure(self, turn: str, about: dict[str, Any], error: OpsError) -> None:

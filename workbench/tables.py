@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlops.errors import OpsError
 from mlops.money import parse_usd, show_usd
 
 PIPE_COLUMNS = 200
@@ -37,9 +36,9 @@ def line(text: str = "", style: str = "") -> None:
     sys.stdout.flush()
 
 
-def note(text: str) -> None:
+def note(text: str, style: str = "") -> None:
     """A word to the person beside the output proper, on stderr."""
-    _console(sys.stderr).print(Text(plain(text)), soft_wrap=True)
+    _console(sys.stderr).print(Text(plain(text), style=style), soft_wrap=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
@@ -66,15 +65,11 @@ def facts(values: Mapping[str, object]) -> None:
         line(f"{name:<{width}}  {value}")
 
 
-def complain(error: Mapping[str, Any] | OpsError) -> None:
-    """One line with what is wrong, then each way out with its price."""
-    data = error.as_data() if isinstance(error, OpsError) else error
-    console = _console(sys.stderr)
-    console.print(Text(plain(str(data.get("message", "That failed."))), "bold"), soft_wrap=True)
-    for way in data.get("alternatives", ()):
-        cost = way.get("cost_usd")
-        price = "" if cost is None or "$" in way["message"] else f" ({usd(cost)})"
-        console.print(Text(plain(f"  - {way['message']}{price}")), soft_wrap=True)
+def complain(message: str, *ways: str) -> None:
+    """What is wrong, then each way out, on stderr."""
+    note(message, "bold")
+    for way in ways:
+        note(way)
 
 
 def usd(amount: str | None) -> str:

@@ -1,11 +1,11 @@
 """One session followed and told: its events go out as lines or JSON, and the end is an exit code."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlops.errors import Alternative, FaultError, OpsError
+from mlops.errors import FaultError, OpsError
 from mlops.events import Event, EventKind
 from mlops.job import Job
 from workbench import lines
@@ -67,7 +67,7 @@ class Telling:
         except OpsError as error:
             if self._as_json:
                 json_line(self._as_event(error))
-            complain(error)
+            complain(*lines.of_failure(error))
             if self._was_lost:
                 self._say_what_goes_on()
             return error.exit_code
@@ -139,17 +139,10 @@ class Telling:
             if event.kind not in _UNTOLD:
                 json_line(event.model_dump(mode="json", exclude={"hash"}))
         elif event.kind is EventKind.ERROR:
-            self._complain(event.data)
+            complain(*lines.of_refusal(event.data))
         else:
             for text in lines.of_event(event):
                 self._say(text)
-
-    def _complain(self, error: Mapping[str, Any]) -> None:
-        """A letter is what may be asked next in this conversation."""
-        complain({"message": error["message"]})
-        ways = tuple(map(Alternative.model_validate, error.get("alternatives", ())))
-        for text in lines.of_ways(ways):
-            note(text)
 
     def _say(self, text: str) -> None:
         """Nothing twice in a row."""

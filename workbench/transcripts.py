@@ -6,7 +6,6 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops.errors import Alternative
 from mlops.events import Event, EventKind, verify
 from workbench import lines
 from workbench.tables import plain
@@ -68,8 +67,7 @@ def _lines(event: Event) -> list[str]:
     if event.kind is EventKind.USER:
         texts = [str(event.data["text"])]
     elif event.kind is EventKind.ERROR:
-        ways = map(Alternative.model_validate, event.data.get("alternatives", ()))
-        texts = [str(event.data["message"]), *lines.of_ways(tuple(ways))]
+        texts = lines.of_refusal(event.data)
     else:
         texts = lines.of_event(event)
     return [line for text in texts for line in text.splitlines() if line.strip()]

@@ -24,7 +24,6 @@ from mlops.aws.plans import Plans
 from mlops.aws.queue import queue_plan
 from mlops.aws.sessions import Sessions
 from mlops.aws.waiting import waiting
-from mlops.constraints import Parsed, at_moment, parse
 from mlops.datasets import Dataset, Metadata, PreviewRow
 from mlops.errors import Alternative, RequestError
 from mlops.estimate import EstimateError
@@ -49,7 +48,7 @@ from workbench import boot, sources
 from workbench.conversations import Conversations
 from workbench.decisions import DecisionLog
 from workbench.notices import Inbox
-from workbench.wording import checked, plain, require_job
+from workbench.wording import require_job, understood
 
 Output = TypeVar("Output", bound=BaseModel)
 
@@ -80,10 +79,6 @@ class Workbench(Conversations):
         """What a person is told of outside the conversation."""
         return Inbox(self._aws, self._clock)
 
-    def parse(self, text: str) -> Parsed:
-        """Times of day are those of my time zone."""
-        return at_moment(parse(plain(text)), self._clock(), self.settings.timezone)
-
     @translated()
     def resume(self) -> int:
         """Takes over turns whose process died; how many."""
@@ -99,9 +94,7 @@ class Workbench(Conversations):
 
     def plan(self, sentence: str) -> Plan:
         """What it would cost, without starting anything; `approve` may start it later."""
-        parsed = self.parse(checked(sentence))
-        if parsed.problems:
-            raise RequestError("bad_clause", " ".join(p.message for p in parsed.problems))
+        parsed = understood(sentence, self._clock(), self.settings.timezone)
         if parsed.constraints.dataset is None:
             raise self._missing_dataset()
         dataset = self.prepare(parsed.constraints.dataset)
@@ -143,8 +136,9 @@ class Workbench(Conversations):
             self._services.turns.decline(plan_id, self.settings.person)
 
     def cancel(self, plan_id: str) -> StopOutput:
-        """Takes a plan out of the queue and gives back what was reserved for it."""
-        wanted = {"plan_id": plan_id, "person": self.settings.person}
+        """Takes a plan out of the queue and gives back what was reserved for it; RefusedError
+        "already_started" when it runs meanwhile: who takes back a wait must not stop a run."""
+        wanted = {"plan_id": plan_id, "queued_only": True, "person": self.settings.person}
         return self._call("stop_training_job", StopOutput, wanted)
 
     @translated()
@@ -239,6 +233,11 @@ class Workbench(Conversations):
     def stop(self, name: str) -> Job:
         wanted = {"job_name": name, "person": self.settings.person}
         return require_job(self._call("stop_training_job", StopOutput, wanted).job)
+
+    def stop_plan(self, plan_id: str) -> StopOutput:
+        """Ends a plan's run, or takes it out of the queue."""
+        wanted = {"plan_id": plan_id, "person": self.settings.person}
+        return self._call("stop_training_job", StopOutput, wanted)
 
     @translated()
     def retry(self, name: str) -> Job:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.plain import at_least, at_most, escape, prose, seconds
+from app.plain import at_least, escape, prose, seconds, usd
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_paragraph_after_a_list_does_not_join_its_last_item() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "shown"),
+    ("amount", "shown"),
     [
         ("0.014081", "$0.0141"),
         ("0.0140", "$0.0140"),
@@ -93,15 +93,15 @@ def test_a_paragraph_after_a_list_does_not_join_its_last_item() -> None:
         ("0.000001", "$0.000001"),
     ],
 )
-def test_a_ceiling_is_never_shown_smaller_than_it_is(usd: str, shown: str) -> None:
-    assert at_most(usd) == shown
+def test_a_ceiling_is_never_shown_smaller_than_it_is(amount: str, shown: str) -> None:
+    assert usd(amount) == shown
 
 
 @pytest.mark.parametrize(
-    ("usd", "shown"), [("49.99984", "$49.99"), ("50", "$50.00"), ("-0.5", "-$0.50")]
+    ("left_usd", "shown"), [("49.99984", "$49.99"), ("50", "$50.00"), ("-0.5", "-$0.50")]
 )
-def test_what_is_left_is_never_shown_larger_than_it_is(usd: str, shown: str) -> None:
-    assert at_least(usd) == shown
+def test_what_is_left_is_never_shown_larger_than_it_is(left_usd: str, shown: str) -> None:
+    assert at_least(left_usd) == shown
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,19 @@
 """Events fold into the same cards on every screen, however they interleave."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
 
 from app.blocks import Clauses, JobCard, Message, PlanCard, ReportCard, Thinking, Trouble, Words
-from app.transcript import fold, is_followed, is_unfinished, is_untold, streaming
+from app.pulse import is_followed, is_unfinished
+from app.transcript import fold
 from mlops.constraints import parse
-from mlops.events import Event, EventKind
+from mlops.errors import RefusedError
+from mlops.events import EventKind
 from mlops.job import JobState
+from mlops.report import Report
+from mlops.report_words import ended
+from mlops.tools import ReportOutput
 from mlops.workflow import WorkflowStep
+from tests.app.test_pulse import logged
 from tests.fake_workbench import FakeWorkbench
 
 SENTENCE = "Train NER on cier, at most $10, 1 hour, F1 > 85%"
@@ -123,12 +126,19 @@ def test_a_launch_that_was_undone_ends_the_plan(bench: FakeWorkbench) -> None:
     assert not is_followed(fold(bench.events("s")))
 
 
-def test_a_declined_plan_is_not_followed(bench: FakeWorkbench) -> None:
+@pytest.mark.parametrize("status", ["declined", "superseded", "cancelled"])
+def test_a_closed_plan_is_not_followed_and_awaits_nothing(
+    bench: FakeWorkbench, status: str
+) -> None:
     bench.ask(SENTENCE, "s")
-    bench.decline(next(iter(bench.plans)))
+    plan_id = next(iter(bench.plans))
+    bench.ask("What datasets do we have?", "s")
+    later = bench.events("s")[-1].turn
+    bench.add("s", later, EventKind.APPROVAL, {"plan_id": plan_id, "status": status})
     messages = fold(bench.events("s"))
-    assert plan_card(messages).status == "declined"
+    assert plan_card(messages).status == status
     assert not is_followed(messages)
+    assert messages[1].step is WorkflowStep.ERROR
 
 
 def test_an_error_keeps_its_alternatives_and_words(bench: FakeWorkbench) -> None:
@@ -150,7 +160,7 @@ def test_a_way_out_with_a_change_is_a_request_of_its_own() -> None:
         ],
     }
     said = [(EventKind.STEP, {"step": "PARSING", "parsed": parsed}), (EventKind.ERROR, error)]
-    trouble = fold(_log(said))[-1].blocks[-1]
+    trouble = fold(logged(said))[-1].blocks[-1]
     assert isinstance(trouble, Trouble)
     request, *others = trouble.requests
     assert request is not None and parse(request).constraints.budget_usd == "0.01"
@@ -169,7 +179,7 @@ def test_asking_again_repeats_the_words_and_a_dataset_completes_them() -> None:
         (EventKind.STEP, {"step": "PARSING", "parsed": parsed}),
         (EventKind.ERROR, error),
     ]
-    trouble = fold(_log(said))[-1].blocks[-1]
+    trouble = fold(logged(said))[-1].blocks[-1]
     assert isinstance(trouble, Trouble)
     named, again = trouble.requests
     assert named is not None and parse(named).constraints.dataset == "cier"
@@ -177,23 +187,36 @@ def test_asking_again_repeats_the_words_and_a_dataset_completes_them() -> None:
     assert again == "Train a model, at most $10"
 
 
-def test_an_end_is_untold_until_an_answer_is_about_it() -> None:
-    end = (EventKind.REPORT, {"plan_id": "plan-1"})
-    failed = (EventKind.ERROR, {"plan_id": "plan-2", "message": "It failed."})
-    told = (EventKind.ANSWER, {"plan_id": "plan-1", "text": "It passed."})
-    other = (EventKind.ANSWER, {"text": "Hello."})
-    refusal = (EventKind.ERROR, {"code": "budget", "message": "No."})
-    assert is_untold(_log([end]))
-    assert is_untold(_log([end, other]))
-    assert is_untold(_log([end, told, failed]))
-    assert not is_untold(_log([end, told, refusal]))
+def told(bench: FakeWorkbench, plan_id: str, text: str) -> None:
+    """As the turn that puts the end of a run into words logs it."""
+    turn = bench.plans[plan_id].turn
+    call = {"call_id": "r1", "tool": "get_training_report"}
+    bench.add("s", turn, EventKind.TOOL_CALL, {**call, "arguments": {"plan_id": plan_id}})
+    bench.add("s", turn, EventKind.TOOL_RESULT, {**call, "ok": True, "result": {"n": 1}})
+    bench.add("s", turn, EventKind.ANSWER, {"text": text, "plan_id": plan_id})
 
 
-def _log(said: list[tuple[EventKind, dict[str, Any]]]) -> list[Event]:
-    return [
-        Event(session="s", seq=n, turn="t", kind=kind, at=datetime.now(UTC), data=data)
-        for n, (kind, data) in enumerate(said, 1)
-    ]
+def test_words_of_code_do_not_repeat_the_card_of_the_report(bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan_id = next(iter(bench.plans))
+    bench.approve(plan_id)
+    bench.finish(plan_id)
+    before = blocks(bench)
+    report = Report.model_validate(bench.events("s")[-1].data)
+    told(bench, plan_id, ended(ReportOutput(plan_id=plan_id, report=report)))
+    assert blocks(bench) == before and before[-1] == "ReportCard"
+    told(bench, plan_id, "F1 is well above what you wanted.")
+    assert blocks(bench) == [*before, "Thinking", "Words"]
+
+
+def test_words_of_code_do_not_repeat_why_a_run_failed(bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan_id = next(iter(bench.plans))
+    error = {**RefusedError("quota", "None is free.").as_data(), "plan_id": plan_id}
+    bench.add("s", bench.plans[plan_id].turn, EventKind.ERROR, error)
+    before = blocks(bench)
+    told(bench, plan_id, "None is free.")
+    assert blocks(bench) == before and before[-1] == "Trouble"
 
 
 def test_a_question_has_neither_clauses_nor_a_progress_line(bench: FakeWorkbench) -> None:
@@ -208,23 +231,3 @@ def test_folding_is_the_same_for_every_prefix_read_at_once_or_later(bench: FakeW
     events = bench.events("s")
     for count in range(len(events) + 1):
         assert fold(events[:count]) == fold(list(events[:count]))
-
-
-def test_a_turn_is_unfinished_until_it_says_done(bench: FakeWorkbench) -> None:
-    bench.add("s", "t", EventKind.USER, {"text": "hello"})
-    assert is_unfinished(bench.events("s"))
-    bench.add("s", "t", EventKind.DONE, {})
-    assert not is_unfinished(bench.events("s"))
-
-
-def test_streamed_text_stops_showing_when_its_thought_is_logged() -> None:
-    start = datetime(2026, 11, 22, tzinfo=UTC)
-
-    def event(seq: int, kind: EventKind, text: str, turn: str = "t") -> Event:
-        at = start + timedelta(seconds=seq)
-        return Event(session="s", seq=seq, turn=turn, kind=kind, at=at, data={"text": text})
-
-    tokens = [event(n, EventKind.TOKEN, f"{n} ") for n in (1, 2, 4)]
-    tokens.append(event(5, EventKind.TOKEN, "other", "u"))
-    assert streaming(tokens, [], "t") == "1 2 4 "
-    assert streaming(tokens, [event(3, EventKind.THINKING, "1 2")], "t") == "4 "

@@ -1,18 +1,20 @@
 """A real dashboard on a free port over its own embedded AWS, and a real browser that looks at it."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.patience import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_ARGS = [
@@ -25,7 +27,12 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 FOREIGN = ("AWS_", "LLMOPS_", "BEDROCK_", "AGENTCORE_", "USE_AGENTCORE_", "FEATURE_", "STREAMLIT_")
-START_SECONDS = 60
+START_SECONDS = 3 * PATIENCE_SECONDS
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
+PORTS = range(20_000, 32_000)
+"""Below those that the system hands out by itself: nobody takes one between two starts."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Dashboard:
@@ -46,7 +53,10 @@ class Dashboard:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environ, stdout=log, stderr=log
             )
-        until(self._is_ready, START_SECONDS, self.log)
+        try:
+            eventually(self._is_ready, START_SECONDS)
+        except AssertionError:
+            pytest.fail(self.log.read_text())
 
     def kill(self) -> None:
         """As `kill -9` does; the embedded AWS lives on."""
@@ -62,26 +72,18 @@ class Dashboard:
             env=self.environ,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         return done.stdout
 
     def _is_ready(self) -> bool:
+        assert self._process is not None and self._process.poll() is None
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
-
-
-def until(holds: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
-    """Waits for something that another process does; fails with its log when it does not."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(log.read_text() if log else "It did not happen in time.")
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +128,7 @@ def tab(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., Page]]
         context = browser.new_context(
             color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900}
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         own = (dashboard.url, dashboard.url.replace("http", "ws"), "data:", "blob:")
@@ -141,6 +144,8 @@ def tab(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., Page]]
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

@@ -15,20 +15,20 @@ SENTENCE = (
     "Train a Named Entity Recognition model on the ciER dataset. "
     "Budget: $10, Time: 1 hour, F1 score > 85%"
 )
-TURN_MS, JOB_MS = 20_000, 60_000
+JOB_MS = 180_000
 Tab = Callable[..., Page]
 
 
 def say(page: Page, text: str) -> None:
     box = page.get_by_test_id("stChatInputTextArea")
-    expect(box).to_be_enabled(timeout=TURN_MS)
+    expect(box).to_be_enabled()
     box.fill(text)
     box.press("Enter")
 
 
 def ask_to_train(page: Page) -> None:
     say(page, SENTENCE)
-    expect(approve_button(page)).to_be_visible(timeout=TURN_MS)
+    expect(approve_button(page)).to_be_visible()
 
 
 def approve_button(page: Page) -> Any:
@@ -49,7 +49,7 @@ def upload(page: Page, file: Path, name: str, answer: str) -> None:
     expect(page.get_by_role("button", name=f"Remove {file.name}")).to_be_visible()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Upload and prepare").click()
-    expect(page.get_by_text(answer)).to_be_visible(timeout=TURN_MS)
+    expect(page.get_by_text(answer)).to_be_visible()
 
 
 def test_a_sentence_becomes_a_trained_model(tab: Tab, dashboard: Any) -> None:
@@ -59,11 +59,11 @@ def test_a_sentence_becomes_a_trained_model(tab: Tab, dashboard: Any) -> None:
     expect(page.get_by_text("Budget: $10", exact=True)).to_be_visible()
     expect(page.get_by_text("list price as of").first).to_be_visible()
     approve_button(page).click()
-    expect(page.get_by_text("Cost so far")).to_be_visible(timeout=TURN_MS)
+    expect(page.get_by_text(re.compile(r"^Cost( so far)?$")).first).to_be_visible()
     expect(approve_button(page)).to_have_count(0)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=JOB_MS)
     expect(report(page)).to_be_visible(timeout=JOB_MS)
-    assert page.get_by_text("PASS").count() == 3
+    expect(page.get_by_text("PASS")).to_have_count(3)
     expect(page.get_by_text("Synthetic data").first).to_be_visible()
     expect(page.get_by_text("Sandbox: metered at list price, not billed").first).to_be_visible()
     expect(page.get_by_text(re.compile(r"^s3://.*model\.tar\.gz$"))).to_be_visible()
@@ -78,15 +78,15 @@ def test_a_refresh_and_another_page_lose_nothing_and_run_nothing_twice(
     say(page, SENTENCE)
     expect(page.get_by_test_id("stChatMessage").first).to_be_visible()
     page.reload()
-    expect(approve_button(page)).to_have_count(1, timeout=TURN_MS)
+    expect(approve_button(page)).to_have_count(1)
     approve_button(page).click()
-    expect(page.get_by_text("Approved; training starts.")).to_be_visible(timeout=TURN_MS)
+    expect(approve_button(page)).to_have_count(0)
     page.get_by_role("link", name="Costs").click()
     expect(page.get_by_role("heading", name="Costs")).to_be_visible()
     page.get_by_role("link", name="Chat").click()
     expect(report(page)).to_have_count(1, timeout=JOB_MS)
     page.reload()
-    expect(report(page)).to_have_count(1, timeout=TURN_MS)
+    expect(report(page)).to_have_count(1)
     expect(page.get_by_test_id("stChatMessage").filter(has_text=SENTENCE)).to_have_count(1)
     assert len(own_jobs(dashboard)) == before + 1
 
@@ -97,9 +97,9 @@ def test_an_idle_second_tab_follows_the_first(tab: Tab, dashboard: Any) -> None:
     expect(first).to_have_url(re.compile(r"c="))
     second = tab(first.url.removeprefix(dashboard.url))
     ask_to_train(first)
-    expect(approve_button(second)).to_be_visible(timeout=TURN_MS)
+    expect(approve_button(second)).to_be_visible()
     approve_button(first).click()
-    expect(approve_button(second)).to_have_count(0, timeout=TURN_MS)
+    expect(approve_button(second)).to_have_count(0)
     expect(report(second)).to_have_count(1, timeout=JOB_MS)
     expect(report(first)).to_have_count(1, timeout=JOB_MS)
     assert len(own_jobs(dashboard)) == before + 1
@@ -110,7 +110,7 @@ def test_a_killed_dashboard_comes_back_to_its_report(tab: Tab, dashboard: Any) -
     page = tab()
     ask_to_train(page)
     approve_button(page).click()
-    expect(page.get_by_text("Training job", exact=True)).to_be_visible(timeout=TURN_MS)
+    expect(page.get_by_text("Training job", exact=True)).to_be_visible()
     address = page.url
     dashboard.kill()
     dashboard.start()
@@ -122,11 +122,9 @@ def test_a_killed_dashboard_comes_back_to_its_report(tab: Tab, dashboard: Any) -
 def test_questions_and_unsafe_words(tab: Tab) -> None:
     page = tab()
     say(page, "What's the cheapest GPU option?")
-    expect(page.get_by_text(re.compile("The cheapest GPU you can have now is"))).to_be_visible(
-        timeout=TURN_MS
-    )
+    expect(page.get_by_text(re.compile("The cheapest GPU you can have now is"))).to_be_visible()
     say(page, "train on ![x](http://evil.example/a.png) <img src=http://evil.example/b.png>")
-    expect(page.get_by_test_id("stChatMessage")).to_have_count(4, timeout=TURN_MS)
+    expect(page.get_by_test_id("stChatMessage")).to_have_count(4)
     assert page.locator("[data-testid=stChatMessage] img").count() == 0
 
 

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from tests.fake_workbench import FakeWorkbench
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 Draw = Callable[..., AppTest]
@@ -44,7 +45,7 @@ def draw(bench: FakeWorkbench) -> Draw:
     """Opens a page as the router does, with query parameters; never with an exception."""
 
     def open_page(name: str, **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=20)
+        at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=PATIENCE_SECONDS)
         for key, value in query.items():
             at.query_params[key] = value
         at.run()

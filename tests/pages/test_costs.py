@@ -67,3 +67,8 @@ def test_a_team_and_the_volumes_are_shown(
     assert [m.value for m in at.metric][4:] == ["$3.00", "$1.00", "$16.00", "$20.00"]
     assert any(s.value.startswith("Team") and "[n]" not in s.value for s in at.subheader)
     assert any("0013" in c.value for c in at.caption)
+
+
+@pytest.mark.parametrize("page", ["chat", "datasets", "gpus", "jobs", "costs"])
+def test_every_page_says_that_this_is_a_sandbox(draw: Draw, page: str) -> None:
+    assert "Sandbox: metered, not billed" in [c.value for c in draw(page).sidebar.caption]

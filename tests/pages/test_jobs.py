@@ -10,6 +10,7 @@ from mlops.errors import FaultError
 from mlops.job import JobState
 from tests.factories import a_job, a_plan, an_asker
 from tests.fake_workbench import FakeWorkbench
+from tests.patience import PATIENCE_SECONDS
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 Draw = Callable[..., AppTest]
@@ -56,7 +57,7 @@ def test_a_final_job_cannot_be_stopped_and_says_why_it_failed(
 def test_the_address_chooses_the_job(bench: FakeWorkbench, running: str) -> None:
     other = a_job(a_plan(asker=an_asker(turn="t2")), state=JobState.STOPPED)
     bench.record(other)
-    at = AppTest.from_file(str(PAGES / "jobs.py"), default_timeout=20)
+    at = AppTest.from_file(str(PAGES / "jobs.py"), default_timeout=PATIENCE_SECONDS)
     at.query_params["job"] = other.job_name
     at.run()
     assert at.selectbox[0].value == other.job_name

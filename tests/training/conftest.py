@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlops import samples
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +53,7 @@ class Job:
     def run(self, *arguments: str) -> tuple[int, list[str]]:
         """Exit code and the printed lines."""
         with self.start(*arguments) as process:
-            out, _ = process.communicate(timeout=120)
+            out, _ = process.communicate(timeout=10 * PATIENCE_SECONDS)
         return process.returncode, out.splitlines()
 
     def metrics(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mlops import metrics
+from tests.patience import PATIENCE_SECONDS
 
 TRAINING = Path(__file__).parents[2] / "training"
 
@@ -87,7 +88,7 @@ def _train(
         env={"PATH": f"{toolkit.parent}:/usr/bin:/bin", "SAGEMAKER_BASE_DIR": str(base)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=10 * PATIENCE_SECONDS,
         check=False,
     )
 

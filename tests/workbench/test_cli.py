@@ -18,6 +18,7 @@ from mlops.errors import RequestError
 from mlops.ledger import Entry, EntryKind
 from mlops.tools import CostsOutput, TeamCosts
 from tests.factories import NOW, a_job, a_plan
+from tests.patience import PATIENCE_SECONDS
 from workbench.cli import app
 
 MISSION = (
@@ -99,7 +100,10 @@ def test_parse_is_json_and_loads_no_aws():
         "finally: sys.exit(bool({'boto3', 'langgraph', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, MISSION], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", script, MISSION],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     parsed = json.loads(done.stdout)
@@ -187,7 +191,7 @@ def test_details_of_a_fault_go_to_a_file_when_asked_for(tmp_path: Path):
         env=os.environ | {"PYTHONPATH": os.getcwd()},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -220,7 +224,7 @@ def test_a_closed_pipe_leaves_no_trace():
     process.stdout.close()
     errors = process.stderr.read()
     process.stderr.close()
-    process.wait(timeout=30)
+    process.wait(timeout=PATIENCE_SECONDS)
     assert b"Traceback" not in errors
     assert b"Exception" not in errors
 

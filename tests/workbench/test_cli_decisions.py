@@ -217,7 +217,9 @@ def test_a_trial_of_each_channel(bench: Any, problem: str, code: int):
     assert f"webhook: {problem or 'taken'}" in out
 
 
-def test_no_channel_is_said(bench: Any):
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_trial_without_a_channel_needs_one(bench: Any, form: tuple[str, ...]):
     bench.inbox.trials = 0
-    code, out = run("notifications", "test")
-    assert code == 0 and "LLMOPS_NOTIFY_WEBHOOK" in out
+    done = CliRunner().invoke(app, ["notifications", "test", *form])
+    assert done.exit_code == 2 and not done.stdout
+    assert "LLMOPS_NOTIFY_WEBHOOK" in done.stderr

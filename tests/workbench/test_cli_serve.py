@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from localaws import stack
 from mlops.settings import Settings
 from tests.agent.runtime_client import Api, types
+from tests.patience import PATIENCE_SECONDS
 from workbench import boot
 from workbench.cli import app
 
@@ -68,7 +69,7 @@ def test_a_sentence_becomes_a_report_over_http(home: Path):
         api.pool.clear()
         process.send_signal(signal.SIGTERM)
         errors = process.stderr.read()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     assert "Traceback" not in errors
 
 

@@ -22,8 +22,9 @@ from mlops.errors import RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.settings import Settings
 from tests.agent.fakes import FakeGateway, ScriptedModel, says
-from tests.agent.world import PATIENCE_SECONDS, clock, credentials
+from tests.agent.world import clock, credentials
 from tests.factories import a_job, a_plan
+from tests.patience import PATIENCE_SECONDS
 from workbench import boot
 from workbench.proofs import verify_file
 from workbench.workbench import Workbench

@@ -84,7 +84,7 @@ def test_datasets_show_sizes_and_that_they_are_synthetic():
     row = frames.datasets_frame([DATASET]).iloc[0]
     assert (row["Data"], row["Status"], row["Entity types"]) == (
         "synthetic",
-        "PREPARED",
+        "prepared",
         "SYMPTOM",
     )
     assert row["Train"] + row["Validation"] + row["Test"] == 60

@@ -28,8 +28,8 @@ def test_published_figures_are_shown_with_their_source():
 
 
 def test_the_error_of_estimates_in_one_line():
-    assert lines.of_error(EstimateError(mape=None, jobs=0)).endswith("no completed job yet.")
-    said = lines.of_error(EstimateError(mape=0.126, jobs=7))
+    assert lines.of_estimates(EstimateError(mape=None, jobs=0)).endswith("no completed job yet.")
+    said = lines.of_estimates(EstimateError(mape=0.126, jobs=7))
     assert said == "Estimated against billed time: 13% mean absolute error over 7 jobs."
 
 
