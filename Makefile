@@ -9,7 +9,7 @@ run: $(INSTALLED)
 	$(BIN)/streamlit run
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

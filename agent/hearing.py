@@ -23,7 +23,7 @@ from mlops.dialogue.conversation import (
     read,
     understand,
 )
-from mlops.dialogue.memory import datasets_offered
+from mlops.dialogue.memory import datasets_offered, trainable
 from mlops.dialogue.phrases import say
 from mlops.errors import Alternative, FaultError, RefusedError, RequestError
 from mlops.events import EventKind
@@ -156,7 +156,7 @@ class Hearing:
             answers.which_dataset(listed, talked.language),
             tuple(
                 Alternative(kind="dataset", message=way.message, changes=way.changes)
-                for way in datasets_offered(listed["datasets"][:10])
+                for way in datasets_offered(trainable(listed["datasets"])[:10])
             ),
         )
         return endings.end_with_error(said, error)

@@ -21,7 +21,8 @@ UNREADABLE = "unreadable"
 """Key of a tool input whose JSON could not be taken; its value says why."""
 
 _NAME_CHARS = 64
-_TOOL_USE_ID = re.compile(rf"[a-zA-Z0-9_.:-]{{1,{_NAME_CHARS}}}")
+# The service takes more, some of its models do not; a conversation may go on with another one.
+_TOOL_USE_ID = re.compile(rf"[a-zA-Z0-9_-]{{1,{_NAME_CHARS}}}")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 _CUT = "… (cut: the answer was too long)"
 

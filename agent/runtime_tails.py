@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from agent.runtime_watches import Tail, Watch
-from mlops.aws.clients import Aws, translated
+from mlops.aws.clients import Aws, as_ours, translated
 from mlops.aws.events import EventLog
 from mlops.aws.heads import SessionHead, read_heads
-from mlops.errors import Alternative, FaultError, OpsError
+from mlops.errors import Alternative, FaultError
 from mlops.events import Event
 
 MOST_STREAMS = 200
@@ -111,10 +111,11 @@ class Tails:
         try:
             with translated():
                 heads = read_heads(self._aws, [watch.session_id for watch in watches])
-        except OpsError as error:
-            _LOG.warning("the logs could not be read: %s", error.message)
+        except Exception as error:
+            # Also what nobody foresaw: the one reader must not end and leave every stream waiting.
+            _LOG.exception("the logs could not be read")
             for watch in watches:
-                watch.fail(error)
+                watch.fail(as_ours(error))
             return
         list(readers.map(lambda watch: self._read(watch, heads, look), watches))
 
@@ -128,9 +129,9 @@ class Tails:
                     fresh += self._log.tail(watch.session_id, watch.seq)
                 if watch.wants_tokens(head):
                     fresh += self._log.tail_tokens(watch.session_id, watch.token)
-        except OpsError as error:
-            _LOG.warning("the log of %s could not be read: %s", watch.session_id, error.message)
-            watch.fail(error)
+        except Exception as error:
+            _LOG.exception("the log of %s could not be read", watch.session_id)
+            watch.fail(as_ours(error))
             return
         watch.publish(sorted(fresh, key=lambda event: event.at), head, look)
 

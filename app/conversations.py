@@ -58,7 +58,7 @@ def _list(current: str, search: str) -> None:
             width="stretch",
         )
     if len(found) > MOST:
-        st.caption(f"The latest {MOST} of {len(found)}; search for the others.")
+        st.caption(f"The latest {MOST}; the search looks at all.")
 
 
 def _clear_search() -> None:

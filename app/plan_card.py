@@ -43,8 +43,8 @@ def next_steps(steps: tuple[NextStep, ...], title: str) -> None:
     with st.expander(f"{title} ({len(steps)})"):
         for step in steps:
             on = f" on {escape(step.instance_type)}" if step.instance_type else ""
-            cost = f"at most {usd(step.ceiling_usd)}" if step.ceiling_usd else "no price"
-            st.markdown(f"- **{escape(step.title)}**{on}: {escape(cost)}. {escape(step.why)}")
+            cost = escape(step.price_in_words())
+            st.markdown(f"- **{escape(step.title)}**{on}: {cost}. {escape(step.why)}")
 
 
 def _figures(plan: Plan) -> None:

@@ -102,8 +102,11 @@ def progress(step: WorkflowStep) -> tuple[float, str]:
     """How far a request is (0–1), and its step in words."""
     if step is WorkflowStep.ERROR:
         return 0.0, "Not done: see what was said"
-    number = STEPS.index(step)
+    is_queued = step is WorkflowStep.QUEUED
+    number = STEPS.index(WorkflowStep.AWAITING_APPROVAL if is_queued else step)
     share = number / (len(STEPS) - 1)
+    if is_queued:
+        return share, "Waiting in the queue"
     return share, f"{step.replace('_', ' ').capitalize()} · step {number + 1} of {len(STEPS)}"
 
 

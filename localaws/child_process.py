@@ -3,6 +3,7 @@
 Memory is limited by RLIMIT_DATA where the system has prlimit (Linux).
 """
 
+import contextlib
 import logging
 import os
 import resource
@@ -40,18 +41,23 @@ class ChildProcess:
         self._turn = threading.Lock()
         their_requests, self._requests = os.pipe()
         self._results, their_results = os.pipe()
-        self._process = subprocess.Popen(
-            command(their_requests, their_results),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=environ,
-            pass_fds=(their_requests, their_results),
-            start_new_session=True,
-        )
-        os.close(their_requests)
-        os.close(their_results)
+        try:
+            self._process = subprocess.Popen(
+                command(their_requests, their_results),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env=environ,
+                pass_fds=(their_requests, their_results),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._close_pipes()
+            raise
+        finally:
+            os.close(their_requests)
+            os.close(their_results)
         _limit_memory(self._process.pid, memory_mb)
         threading.Thread(target=self._copy_output, daemon=True).start()
 
@@ -59,13 +65,20 @@ class ChildProcess:
         return self._process.poll() is None
 
     def ask(self, line: bytes, seconds: float) -> bytes:
-        """Raises TimeoutError, or EOFError when it ended. Without a line: what it says by itself."""
+        """Raises EOFError when it ended, or TimeoutError, and ends it: a late answer would be taken
+        for that of the next one who asks. Without a line: what it says by itself."""
         with self._turn:
+            if self._requests < 0:
+                raise EOFError
             try:
                 _write_all(self._requests, line)
             except OSError as error:
                 raise EOFError from error
-            return read_line(self._results, seconds)
+            try:
+                return read_line(self._results, seconds)
+            except TimeoutError:
+                self.end()
+                raise
 
     def exit_code(self, seconds: float) -> int | None:
         """Negative for a signal; None when it still runs then."""
@@ -76,8 +89,9 @@ class ChildProcess:
 
     def end(self) -> None:
         """Whoever waits for an answer gets EOFError."""
-        if self.is_alive():
-            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # another thread was faster
+            if self.is_alive():
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
@@ -85,9 +99,7 @@ class ChildProcess:
         self.end()
         with self._turn:
             if self._requests >= 0:
-                os.close(self._requests)
-                os.close(self._results)
-                self._requests = self._results = -1
+                self._close_pipes()
 
     def log(self, lines: list[str]) -> None:
         now = int(time.time() * 1000)
@@ -95,6 +107,11 @@ class ChildProcess:
             self._write_events([(now, line) for line in lines if line])
         except (sqlite3.Error, AwsError):
             _LOG.warning("process %d: %d log lines lost", self._process.pid, len(lines))
+
+    def _close_pipes(self) -> None:
+        os.close(self._requests)
+        os.close(self._results)
+        self._requests = self._results = -1
 
     def _copy_output(self) -> None:
         assert self._process.stdout is not None

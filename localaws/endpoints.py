@@ -154,6 +154,8 @@ class Endpoints:
         with starting:
             server = self._servers.get(name)
             if server is None or not server.is_alive():
+                if server is not None:
+                    server.close()
                 server = ModelServer(self._fetched(record), self._log_writer(record))
                 with self._lock:
                     self._servers[name] = server

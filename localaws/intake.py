@@ -49,6 +49,8 @@ def unpacked(body: bytes, encoding: str | None) -> bytes:
         raise AwsError("SerializationException", f"not gzip: {error}") from error
     if unpacking.unconsumed_tail:
         raise _too_large(MAX_BODY_BYTES)
+    if not unpacking.eof or unpacking.unused_data:
+        raise AwsError("SerializationException", "not gzip: cut off, or followed by more")
     return content
 
 

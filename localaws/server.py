@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _KEEP_ALIVE_SECONDS = 75
-_START_SECONDS = 10
+_START_SECONDS = 60
 
 
 class Server:

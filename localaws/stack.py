@@ -28,7 +28,7 @@ from mlops.errors import FaultError, RequestError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOOK_SECONDS = 0.02
-_HEALTH_SECONDS = 2.0
+_HEALTH_SECONDS = 10.0
 _STOP_SECONDS = 20.0
 _LAST_LOG_CHARS = 600
 _PERSONAL = ("LLMOPS_MONTHLY_LIMIT_USD", "LLMOPS_TEAM", "LLMOPS_TEAM_MONTHLY_LIMIT_USD")
@@ -66,7 +66,7 @@ class Status(BaseModel):
     confinement: str | None = None
 
 
-def ensure(home: Path, *, timeout_seconds: float = 30) -> Endpoint:
+def ensure(home: Path, *, timeout_seconds: float = 60) -> Endpoint:
     """Joins the server of this data directory, or starts it and waits until it is ready.
 
     One that runs other code than ours is started anew, unless it is busy. Raises RequestError when

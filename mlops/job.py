@@ -142,7 +142,7 @@ def change(job: Job, seen: Observation) -> Job:
         return job
     seen = seen.model_copy(update={"started_at": seen.started_at or job.started_at})
     state = _state_of(seen)
-    billed = billed_seconds_of(seen) if state.is_final else None
+    billed = billed_seconds_of(seen)
     cost = storage = None
     if billed is not None:
         total, volume = _bill(job, billed, seen)
@@ -235,7 +235,10 @@ def _bill(job: Job, billed: int, seen: Observation) -> tuple[int, int]:
 
 
 def billed_seconds_of(seen: Observation) -> int | None:
-    """What SageMaker says, else the whole time that it ran: a job that ran was not free."""
+    """What SageMaker says, else the whole time that it ran: a job that ran was not free. None while it
+    runs: its bill grows."""
+    if seen.status not in _STATES:
+        return None
     if seen.billed_seconds is not None or seen.started_at is None or seen.ended_at is None:
         return seen.billed_seconds
     return max(0, ceil((seen.ended_at - seen.started_at).total_seconds()))

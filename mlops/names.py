@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from mlops.errors import Alternative, RequestError
+from mlops.excerpts import excerpt
 
 MAX_NAME_CHARACTERS = 63
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
@@ -91,4 +92,4 @@ def _unknown(reason: str, near: Sequence[str], others: Sequence[str] = ()) -> Re
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 80 else f"{text[:80]}…")
+    return repr(excerpt(text, 80))

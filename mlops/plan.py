@@ -16,7 +16,7 @@ from mlops.errors import Alternative, RefusedError, RequestError
 from mlops.estimate import Estimate
 from mlops.expectations import Expectation, published
 from mlops.grid import History, Sources, TrainingData
-from mlops.money import parse_usd, to_usd
+from mlops.money import parse_usd, show_usd, to_usd
 from mlops.offers import Market
 from mlops.options import Option, Rejection, alternatives, expectation_of, rejections
 from mlops.refusals import nothing_fits
@@ -29,7 +29,10 @@ _NO_ENGINE = "This back end cannot run its engine."
 
 
 class NextStep(BaseModel):
-    """A stage that is not part of the plan, priced where a price exists, and why it is not."""
+    """A stage that is not part of the plan, priced where a price exists, and why it is not.
+
+    `ceiling_usd` is the least sum that would have to be reserved for it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +43,11 @@ class NextStep(BaseModel):
     estimate: Estimate | None
     ceiling_usd: str | None
     why: str
+
+    def price_in_words(self) -> str:
+        if self.ceiling_usd is None:
+            return "no verified price"
+        return f"from {show_usd(parse_usd(self.ceiling_usd))}"
 
 
 class Asker(BaseModel):

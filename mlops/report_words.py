@@ -55,5 +55,4 @@ def _reported(stage: StageResult, count: int) -> str:
 
 
 def _next(step: NextStep) -> str:
-    price = "no verified price" if step.ceiling_usd is None else f"from ${step.ceiling_usd}"
-    return f"- To try next: {step.title}, {price}. {step.why}"
+    return f"- To try next: {step.title}, {step.price_in_words()}. {step.why}"

@@ -25,7 +25,7 @@ _WHY = re.compile(r"\b(?:why|warum|wieso|weshalb|how come|reason|explain|erkl)",
 
 
 class WorkflowStep(StrEnum):
-    """The steps that people see, in order; ERROR can follow any of them."""
+    """The steps that people see, in order; QUEUED is for who waits, ERROR can follow any of them."""
 
     INIT = "INIT"
     PARSING = "PARSING"
@@ -38,10 +38,12 @@ class WorkflowStep(StrEnum):
     EVALUATING = "EVALUATING"
     PRESENTING = "PRESENTING"
     COMPLETE = "COMPLETE"
+    QUEUED = "QUEUED"
     ERROR = "ERROR"
 
 
-STEPS = tuple(step for step in WorkflowStep if step is not WorkflowStep.ERROR)
+_ASIDE = (WorkflowStep.QUEUED, WorkflowStep.ERROR)
+STEPS = tuple(step for step in WorkflowStep if step not in _ASIDE)
 
 _TOOL_STEPS = {
     "list_s3_datasets": WorkflowStep.SEARCHING,
@@ -56,6 +58,10 @@ _JOB_STEPS = {
     "uploading": WorkflowStep.MONITORING,
     "stopping": WorkflowStep.MONITORING,
 }
+_APPROVAL_STEPS = {
+    "waiting": WorkflowStep.AWAITING_APPROVAL,
+    "queued": WorkflowStep.QUEUED,
+}
 _KIND_STEPS = {
     EventKind.USER: WorkflowStep.INIT,
     EventKind.COST: WorkflowStep.PRESENTING,
@@ -68,6 +74,7 @@ _KIND_STEPS = {
 _GOES_ON = (
     WorkflowStep.ERROR,
     WorkflowStep.AWAITING_APPROVAL,
+    WorkflowStep.QUEUED,
     WorkflowStep.TRAINING,
     WorkflowStep.MONITORING,
     WorkflowStep.EVALUATING,
@@ -80,8 +87,8 @@ def step_of(kind: EventKind, data: Mapping[str, Any]) -> WorkflowStep | None:
         return WorkflowStep(data["step"])
     if kind is EventKind.TOOL_CALL:
         return _TOOL_STEPS.get(data["tool"])
-    if kind is EventKind.APPROVAL and data["status"] == "waiting":
-        return WorkflowStep.AWAITING_APPROVAL
+    if kind is EventKind.APPROVAL:
+        return _APPROVAL_STEPS.get(data["status"])
     if kind is EventKind.COST and ("model_id" in data or data.get("entry", "close") != "close"):
         return None  # Model calls and bookings, which any step may need.
     if kind is EventKind.JOB:

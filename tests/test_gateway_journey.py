@@ -13,11 +13,10 @@ from agent.gateway import LambdaGateway
 from agent.mcp_gateway import McpGateway
 from localaws import stack
 from mlops.tools import TOOLS
+from tests.ports import claim_with_port
 from workbench import boot
 from workbench.cli import app
 from workbench.workbench import Workbench
-
-pytestmark = pytest.mark.xdist_group("gateway_journey")
 
 TRAIN = "Train NER on cier-small. Budget: $10, Time: 1 hour, F1 score > 40%"
 QUESTIONS = ("What datasets do we have?", "What's the cheapest GPU option?", "What did we spend?")
@@ -27,6 +26,7 @@ LAMBDA: dict[str, str] = {}
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("gateway_journey") / "home"
+    claim_with_port(made)
     yield made
     stack.stop(made)
 

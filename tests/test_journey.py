@@ -23,8 +23,6 @@ from workbench import boot
 from workbench.cli import app
 from workbench.workbench import Workbench
 
-pytestmark = pytest.mark.xdist_group("journey")
-
 ROOT = Path(__file__).resolve().parents[1]
 NCBI = ROOT.parent / "shared" / "data" / "ncbi-disease"
 MISSION = (

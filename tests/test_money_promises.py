@@ -28,8 +28,6 @@ from tests.patience import eventually
 from workbench import boot
 from workbench.workbench import Workbench
 
-pytestmark = pytest.mark.xdist_group("money")
-
 ROOT = Path(__file__).resolve().parents[1]
 CLAMP_SECONDS, SHORT_SECONDS = 3, 25
 ENDLESS = "import threading\nprint('train_loss=1', flush=True)\nthreading.Event().wait()\n"

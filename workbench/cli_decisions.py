@@ -34,7 +34,7 @@ def _alone(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Your sessions and how long their logs are."""
+    """Your latest sessions and how long their logs are."""
     cli_sessions.draw(workbench.connect().sessions(), as_json)
 
 

@@ -39,7 +39,7 @@ def show_all(
     search: Annotated[str, typer.Option(help="Only titles with these words.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Newest first."""
+    """The latest, newest first; a search looks at all."""
     found = workbench.connect().sessions(search)
     draw(found, as_json, f"No title has these words: {search}" if search else _NOTHING)
     if found and not as_json:

@@ -20,7 +20,7 @@ from workbench.following import Follower
 from workbench.transcripts import Transcript
 from workbench.wording import checked, encodable
 
-_MOST = 200
+_LATEST = 200
 
 
 class Conversations:
@@ -49,9 +49,9 @@ class Conversations:
 
     @translated()
     def sessions(self, search: str = "") -> list[Session]:
-        """Mine, newest first; only those with these words in their title."""
+        """My latest, newest first; or those of all with these words in their title."""
         words = search.casefold().split()
-        found = Sessions(self._aws).of_person(self.settings.person, _MOST)
+        found = Sessions(self._aws).of_person(self.settings.person, None if words else _LATEST)
         return [s for s in found if all(word in s.title.casefold() for word in words)]
 
     @translated()

@@ -39,7 +39,7 @@ def of_plan(plan: Plan) -> list[str]:
         *(f"  {wish}" for wish in of_wishes(plan)),
         *(_option(option) for option in plan.alternatives),
         *(f"  {of_elsewhere(found)}" for found in plan.elsewhere),
-        *(f"  Not in it: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in plan.next_steps),
+        *(f"  Not in it: {s.title}, {s.price_in_words()}. {s.why}" for s in plan.next_steps),
         *_labels(plan.sandbox, plan.dataset.synthetic),
     ]
 
@@ -94,7 +94,7 @@ def of_report(report: Report) -> list[str]:
         *(_stage_result(stage) for stage in report.stages),
         f"  Cost in all: {usd(report.total_cost_usd)} (approved: up to {usd(report.ceiling_usd)})",
         *([f"  Model: {report.model_uri}"] if report.model_uri else []),
-        *(f"  Next step: {s.title}, {_price(s.ceiling_usd)}. {s.why}" for s in report.next_steps),
+        *(f"  Next step: {s.title}, {s.price_in_words()}. {s.why}" for s in report.next_steps),
         *_labels(report.sandbox, report.synthetic),
     ]
 
@@ -176,10 +176,6 @@ def _f1(stage: StageResult) -> str:
 def _labels(sandbox: bool, synthetic: bool) -> list[str]:
     said = labels(sandbox, synthetic)
     return [f"  {' '.join(said)}"] if said else []
-
-
-def _price(amount: str | None) -> str:
-    return "no verified price" if amount is None else f"from {usd(amount)}"
 
 
 def _step(data: Mapping[str, Any]) -> list[str]:

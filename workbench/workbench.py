@@ -24,7 +24,7 @@ from mlops.aws.plans import Plans
 from mlops.aws.queue import queue_plan
 from mlops.aws.sessions import Sessions
 from mlops.aws.waiting import waiting
-from mlops.datasets import Dataset, Metadata, PreviewRow
+from mlops.datasets import Dataset, DatasetStatus, Metadata, PreviewRow
 from mlops.errors import Alternative, RequestError
 from mlops.estimate import EstimateError
 from mlops.job import Job, change
@@ -288,7 +288,7 @@ class Workbench(Conversations):
         return output.model_validate(self._services.gateway.invoke_tool(tool, arguments))
 
     def _missing_dataset(self) -> RequestError:
-        names = [dataset.name for dataset in self.datasets()]
+        names = [d.name for d in self.datasets() if d.status is not DatasetStatus.INVALID]
         ways = tuple(Alternative(kind="dataset", message=f"Use {n}") for n in names[:5])
         return RequestError("missing_dataset", "Which dataset shall I train on?", ways)
 

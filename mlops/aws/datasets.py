@@ -211,5 +211,7 @@ def require_valid(dataset: Dataset) -> None:
     if dataset.status is not DatasetStatus.INVALID:
         return
     errors = [p for p in dataset.problems if p.severity == "error"][:3]
-    where = "; ".join(f"{p.file}{f':{p.line}' if p.line else ''}: {p.message}" for p in errors)
-    raise RequestError("invalid_dataset", f"{dataset.name} cannot be used: {where}")
+    where = "; ".join(
+        f"{p.file}{f':{p.line}' if p.line else ''}: {p.message.rstrip('.')}" for p in errors
+    )
+    raise RequestError("invalid_dataset", f"{dataset.name} cannot be used: {where}.")

@@ -13,6 +13,7 @@ from mlops.aws.tables import BY_PERSON, BY_PLAN, JOBS, OPEN
 from mlops.errors import NotYoursError, RefusedError, RequestError
 from mlops.job import Job, Observation, change
 
+OVERTAKEN = "approval_used"
 _PAGE = 100
 # As SageMaker allows them.
 _MAX_NAME_CHARS = 63
@@ -29,7 +30,7 @@ class Jobs:
     def add(self, job: Job, *conditions: dict[str, Any]) -> Job:
         """Stores a new record; the record that is already there wins.
 
-        RefusedError when one of the conditions does not hold: then nothing is recorded.
+        RefusedError OVERTAKEN when one of the conditions does not hold: then nothing is recorded.
         """
         put = {
             "TableName": JOBS,
@@ -41,7 +42,7 @@ class Jobs:
         earlier = self.find(job.job_name)
         if earlier is None:
             message = f"The run of {job.plan_id} ended before {job.job_name} was recorded."
-            raise RefusedError("approval_used", message, (AGAIN,))
+            raise RefusedError(OVERTAKEN, message, (AGAIN,))
         return earlier
 
     def find(self, job_name: str) -> Job | None:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.approvals import AGAIN, Approval, require
 from mlops.aws.clients import Aws, error_code, is_uncertain, translate
-from mlops.aws.jobs import Jobs
+from mlops.aws.jobs import OVERTAKEN, Jobs
 from mlops.aws.ledger import Ledger, if_reserved
 from mlops.aws.orphans import stop_orphan
 from mlops.aws.plans import Plans
@@ -56,7 +56,8 @@ def launch(
     """Starts one stage of an approved plan; `owner` is who holds the plan's move already.
 
     Raises RefusedError when it is not approved, over budget, or over quota: then nothing runs and
-    nothing stays reserved. FaultError "launch_uncertain" when AWS gave no answer.
+    nothing stays reserved. FaultError "launch_uncertain" when AWS gave no answer,
+    or took no record of the job.
     """
     stage = _stage(plan, stage_number)
     if owner is not None:
@@ -108,7 +109,11 @@ def _launch(aws: Aws, plan: Plan, stage: Stage, now: datetime, attempt: int) -> 
     still_reserved = if_reserved(plan_scope(plan.plan_id), stage.ceiling_micro)
     try:
         return Launched(jobs.add(launched(plan, stage, attempt, now), still_reserved), again)
-    except RefusedError:
+    except OpsError as error:
+        if error.code != OVERTAKEN:
+            # It runs, so its money stays: whoever comes next records it.
+            message = f"{name} was created, but not recorded; that is looked into."
+            raise FaultError(UNCERTAIN, message, (LOOK_AGAIN,)) from error
         # It slept over its claim and was undone meanwhile: no money is kept for this job.
         stop_orphan(aws, name, now)
         raise

@@ -9,6 +9,7 @@ import hmac
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -188,17 +189,18 @@ class Sessions:
         fits = hmac.compare_digest(item.get("share_hash", ""), _hashed(token))
         return _read(item) if fits and "person" in item else None
 
-    def of_person(self, person: str, limit: int = 50) -> list[Session]:
-        """Newest first."""
-        answer = self._db.query(
+    def of_person(self, person: str, limit: int | None = 50) -> list[Session]:
+        """Newest first; all of them for None."""
+        items = query(
+            self._db,
             TableName=SESSIONS,
             IndexName=BY_PERSON,
             KeyConditionExpression="person = :p",
             ExpressionAttributeValues={":p": person},
             ScanIndexForward=False,
-            Limit=limit,
+            **({"Limit": limit} if limit else {}),
         )
-        return [_read(item) for item in answer["Items"]]
+        return [_read(item) for item in islice(items, limit)]
 
     def interrupted(self, person: str, now: datetime) -> list[Session]:
         """Those whose turn's process died, oldest first. What was claimed within a lease's time

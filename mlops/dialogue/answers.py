@@ -5,6 +5,7 @@ from typing import Any
 
 from mlops.dialogue.choices import lettered
 from mlops.dialogue.language import Language
+from mlops.dialogue.memory import trainable
 from mlops.dialogue.phrases import reason_in_words, say, state_in_words, state_predicate
 from mlops.money import parse_usd, show_usd
 
@@ -41,7 +42,7 @@ def datasets(result: Data, language: Language = EN) -> str:
 
 
 def which_dataset(result: Data, language: Language = EN) -> str:
-    names = ", ".join(str(d["name"]) for d in result["datasets"])
+    names = ", ".join(str(d["name"]) for d in trainable(result["datasets"]))
     return say("which_dataset", language, names=names or say("none_yet", language))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlops.constraints import Constraints, Intent, Parsed
+from mlops.datasets import DatasetStatus
 from mlops.dialogue.choices import Choice, choice_of
 from mlops.dialogue.exchanges import Exchange
 from mlops.reading.spending import MONTHLY_LIMIT
@@ -47,7 +48,8 @@ class Memory(BaseModel):
 
     def after(self, exchange: Exchange, parsed: Parsed) -> "Memory":
         """The memory that this exchange leaves."""
-        listed = _datasets(exchange)
+        rows = _listed(exchange)
+        listed = datasets_offered(rows)
         changes: dict[str, Any] = {
             "said": (*self.said, exchange.text),
             "earlier": (*self.earlier, parsed.constraints),
@@ -61,7 +63,7 @@ class Memory(BaseModel):
         if exchange.noted is not None and exchange.noted.request is not None:
             changes["request"] = exchange.noted.request
         if parsed.intent in REQUESTS and not keeps(parsed):
-            changes |= self._requested(exchange, parsed, listed)
+            changes |= self._requested(exchange, parsed, rows)
             changes |= self._begun(exchange, parsed)
         elif self.asks_for_dataset and listed:
             changes["offers"] = listed
@@ -105,13 +107,13 @@ class Memory(BaseModel):
         }
 
     def _requested(
-        self, exchange: Exchange, parsed: Parsed, listed: Sequence[Choice]
+        self, exchange: Exchange, parsed: Parsed, rows: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
         planned = exchange.result("plan_training")
         failure = exchange.failure()
         offers = [choice_of(way) for way in (failure or {}).get("alternatives", ())]
         if failure is None and planned is None and parsed.constraints.dataset is None:
-            offers = list(listed)
+            offers = list(datasets_offered(trainable(rows)))
         return {
             "shown_plan": planned["plan"] if planned else self.shown_plan,
             "failure": failure,
@@ -122,6 +124,11 @@ class Memory(BaseModel):
 def keeps(parsed: Parsed) -> bool:
     """Words that came to nothing leave the request, and the ways out of it, as they were."""
     return any(problem.clause in _NOT_OF_A_REQUEST for problem in parsed.problems)
+
+
+def trainable(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without those whose files are broken; what nobody has validated yet may be good."""
+    return [row for row in rows if row.get("status") != DatasetStatus.INVALID]
 
 
 def datasets_offered(rows: Sequence[Mapping[str, Any]]) -> tuple[Choice, ...]:
@@ -142,9 +149,9 @@ def _sentences(row: Mapping[str, Any]) -> int | None:
     return sum(int(split["sentences"]) for split in splits.values()) or None
 
 
-def _datasets(exchange: Exchange) -> tuple[Choice, ...]:
+def _listed(exchange: Exchange) -> Sequence[Mapping[str, Any]]:
     result = exchange.result("list_s3_datasets")
-    return datasets_offered(result["datasets"]) if result else ()
+    return result["datasets"] if result else ()
 
 
 def running(jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def _named_dataset(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
     if parsed.intent not in (Intent.OTHER, *REQUESTS):
         return None
     words = folded(text)
-    name = before.dataset_in(words)
+    name = before.dataset_in(words) or _dataset_of(_picked(text, parsed, before.offers))
     change = amendment(text, parsed, request.constraints, before.plan)
     is_one = len(words.split()) == 1 and words not in LEXICON and parsed.approve is None
     if not name and before.topic in REQUESTS and is_one and change.is_empty:
@@ -123,12 +123,26 @@ def _named_dataset(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
 
 def _listed_dataset(text: str, parsed: Parsed, before: Memory) -> Parsed | None:
     """ "Train on the first one", after the datasets were listed."""
-    chosen = pick(text, before.datasets) if before.topic is Intent.DATASETS else None
+    if before.topic is not Intent.DATASETS:
+        return None
+    chosen = _picked(text, parsed, before.datasets)
     if parsed.intent not in REQUESTS or not isinstance(chosen, Choice):
         return None
     constraints = parsed.constraints.model_copy(update=chosen.changes)
     evidence = parsed.evidence | {"dataset": text.strip()[:80]}
     return parsed.model_copy(update={"constraints": constraints, "evidence": evidence})
+
+
+def _picked(text: str, parsed: Parsed, offers: Sequence[Choice]) -> Choice | str | None:
+    """ "The small one, at most $2": what the words besides the clauses choose. The article of a
+    clause ("a budget of $5") is no letter."""
+    for words in sorted(parsed.evidence.values(), key=len, reverse=True):
+        text = re.sub(rf"(?:\ba )?{re.escape(words)}", " ", text, flags=re.IGNORECASE)
+    return pick(text, offers)
+
+
+def _dataset_of(chosen: Choice | str | None) -> str:
+    return str(chosen.changes.get("dataset", "")) if isinstance(chosen, Choice) else ""
 
 
 def _amended(text: str, parsed: Parsed, before: Memory) -> Parsed | None:

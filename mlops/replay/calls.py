@@ -38,6 +38,8 @@ class _Seen:
         elif event.kind is EventKind.APPROVAL and data.get("status") in _ALLOWED_BY:
             self.approved[data["plan_id"]] = data["ceiling_usd"]
             self.ceilings.setdefault(data["plan_id"], data["ceiling_usd"])
+        elif event.kind is EventKind.APPROVAL and data.get("status") == "cancelled":
+            self.approved.pop(data["plan_id"], None)
 
 
 def recheck_calls(events: Iterable[Event], found: Findings) -> None:

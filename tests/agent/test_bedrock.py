@@ -160,11 +160,12 @@ def test_input_that_no_store_takes_is_marked(text: str):
     assert ask(aws).message["content"][0]["toolUse"]["input"].keys() == {UNREADABLE}
 
 
-def test_an_id_of_any_vendor_is_kept():
+def test_an_id_that_not_every_vendor_takes_is_replaced():
+    """The conversation may go on with another model, which would refuse it ever after."""
     call = start(0, "get_costs")
     call["contentBlockStart"]["start"]["toolUse"]["toolUseId"] = "functions.get_costs:0"
     use = ask(FakeAws([call, stop("tool_use")])).message["content"][0]["toolUse"]
-    assert use["toolUseId"] == "functions.get_costs:0"
+    assert use["toolUseId"].replace("-", "").isalnum()
 
 
 def test_ids_and_names_are_made_fit_to_be_sent_back():

@@ -20,8 +20,6 @@ from mlops.settings import Settings
 from mlops.tool_spec import RemoteTool
 from mlops.tools import TOOLS
 
-pytestmark = pytest.mark.xdist_group("gateway")
-
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/llmops-gateway"
 BIG = 400_000

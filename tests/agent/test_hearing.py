@@ -130,6 +130,16 @@ def test_a_fault_does_not_say_that_a_queued_plan_runs(world: World):
     assert "answer" not in kinds(events)
 
 
+def test_a_dataset_with_broken_files_is_not_offered(world: World):
+    statuses = {"broken": "INVALID", "cier": "PREPARED", "raw": "RAW"}
+    row = {"title": "A corpus", "synthetic": True, "splits": {}}
+    rows = [{"name": name, "status": status, **row} for name, status in statuses.items()]
+    world.gateway.answers["list_s3_datasets"] = {"datasets": rows}
+    error = last(world.ask(world.turns(), "Train a NER model, at most $10"), "error")
+    assert "cier, raw" in error["message"] and "broken" not in error["message"]
+    assert [a["changes"]["dataset"] for a in error["alternatives"]] == ["cier", "raw"]
+
+
 def test_a_fault_does_not_say_that_there_are_no_datasets(world: World):
     world.gateway.answers["list_s3_datasets"] = FaultError("throttled", "Slow down.")
     events = world.ask(world.turns(), "Train a NER model, at most $10")

@@ -32,8 +32,6 @@ from tests.agent.hostile import (
 )
 from tests.agent.malformed import LAUNCH, MALFORMED, PLAN_TOOL
 
-pytestmark = pytest.mark.xdist_group("hostile_model")
-
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:

@@ -1,10 +1,14 @@
 """The one reader of all watched logs: what is wrong with one of them stays with it."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from agent import runtime_tails
 from agent.runtime_tails import Tails
+from mlops.aws.clients import Aws
+from mlops.aws.heads import SessionHead
 from mlops.aws.tables import EVENTS
 from mlops.errors import FaultError
 from mlops.events import EventKind
@@ -45,6 +49,22 @@ def test_a_log_that_was_altered_holds_up_no_other(
         assert mine.take(0.0) == []
         world.log.append(good, "turn-1", EventKind.ANSWER, {"text": "No."})
         assert [event.data for event in mine.take(20.0)] == [{"text": "No."}]
+
+
+def test_a_fault_that_nobody_foresaw_leaves_the_reader_alive(
+    world: World, tails: Tails, monkeypatch: pytest.MonkeyPatch
+):
+    read, looks = runtime_tails.read_heads, itertools.count()
+
+    def fail_once(aws: Aws, sessions: Sequence[str]) -> dict[str, SessionHead]:
+        if next(looks) == 0:
+            raise ValueError("not one of ours")
+        return read(aws, sessions)
+
+    monkeypatch.setattr(runtime_tails, "read_heads", fail_once)
+    with tails.open(world.session, 0, 0) as mine:
+        world.log.append(world.session, "turn-1", EventKind.ANSWER, {"text": "Yes."})
+        assert eventually(lambda: mine.take(1.0))[0].data == {"text": "Yes."}
 
 
 def _alter(world: World, session: str) -> None:

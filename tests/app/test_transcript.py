@@ -5,6 +5,7 @@ import pytest
 from app.blocks import Clauses, JobCard, Message, PlanCard, ReportCard, Thinking, Trouble, Words
 from app.pulse import is_followed, is_unfinished
 from app.transcript import fold
+from app.wording import progress
 from mlops.constraints import parse
 from mlops.errors import RefusedError
 from mlops.events import EventKind
@@ -207,6 +208,20 @@ def test_words_of_code_do_not_repeat_the_card_of_the_report(bench: FakeWorkbench
     assert blocks(bench) == before and before[-1] == "ReportCard"
     told(bench, plan_id, "F1 is well above what you wanted.")
     assert blocks(bench) == [*before, "Thinking", "Words"]
+
+
+def test_a_queued_plan_waits_in_the_queue_until_it_trains(bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan_id = next(iter(bench.plans))
+    turn = bench.plans[plan_id].turn
+    queued = {"plan_id": plan_id, "status": "queued", "by": "ada", "words": "It waits."}
+    bench.add("s", turn, EventKind.APPROVAL, queued)
+    bench.add("s", turn, EventKind.ANSWER, {"text": "It waits."})
+    answer = fold(bench.events("s"))[1]
+    assert answer.step is WorkflowStep.QUEUED
+    assert progress(answer.step)[1] == "Waiting in the queue"
+    bench.approve(plan_id)
+    assert fold(bench.events("s"))[1].step is WorkflowStep.MONITORING
 
 
 def test_words_of_code_do_not_repeat_why_a_run_failed(bench: FakeWorkbench) -> None:

@@ -1,9 +1,7 @@
 """A real dashboard on a free port over its own embedded AWS, and a real browser that looks at it."""
 
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.patience import PATIENCE_SECONDS, eventually
+from tests.ports import lasting_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_ARGS = [
@@ -29,8 +28,6 @@ CHROMIUM_ARGS = [
 FOREIGN = ("AWS_", "LLMOPS_", "BEDROCK_", "AGENTCORE_", "USE_AGENTCORE_", "FEATURE_", "STREAMLIT_")
 START_SECONDS = 3 * PATIENCE_SECONDS
 PATIENCE_MS = 1000 * PATIENCE_SECONDS
-PORTS = range(20_000, 32_000)
-"""Below those that the system hands out by itself: nobody takes one between two starts."""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -42,7 +39,7 @@ class Dashboard:
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
         self.environ |= {"LLMOPS_HOME": str(folder / "home"), "AWS_EC2_METADATA_DISABLED": "true"}
         self.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        self.port = _free_port()
+        self.port = lasting_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "dashboard.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -141,11 +138,3 @@ def tab(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., Page]]
     for context in contexts:
         context.close()
     assert not outside
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port

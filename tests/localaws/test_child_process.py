@@ -1,5 +1,6 @@
 """A child process between two pipes: its answers, its end, and what it prints."""
 
+import os
 import sqlite3
 import sys
 import threading
@@ -57,8 +58,17 @@ def test_it_answers_each_line_and_what_it_prints_is_logged(start: Start):
     assert child.ask(b"say one\n", PATIENCE_SECONDS) == b"say one\n"
     assert child.ask(b"say two\n", PATIENCE_SECONDS) == b"say two\n"
     eventually(lambda: log.lines == ["say one", "say two"])
+
+
+def test_a_late_answer_is_given_to_nobody_else(start: Start):
+    """Whoever waited for its turn would take it for its own."""
+    child = start(ECHO, Log())
+    assert child.ask(b"say one\n", PATIENCE_SECONDS) == b"say one\n"
     with pytest.raises(TimeoutError):
         child.ask(b"silence\n", 0.01)
+    with pytest.raises(EOFError):
+        child.ask(b"say two\n", PATIENCE_SECONDS)
+    assert not child.is_alive()
 
 
 def test_who_waits_for_an_answer_hears_of_its_end(start: Start):
@@ -78,8 +88,17 @@ def test_who_waits_for_an_answer_hears_of_its_end(start: Start):
     asking.join()
     assert len(heard) == 1
     child.close()
-    with pytest.raises(EOFError):
-        child.ask(b"say one\n", PATIENCE_SECONDS)
+    for line in (b"say one\n", b""):
+        with pytest.raises(EOFError):
+            child.ask(line, PATIENCE_SECONDS)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="open descriptors are listed elsewhere")
+def test_one_that_does_not_start_leaves_no_pipe(tmp_path: Path):
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(FileNotFoundError):
+        ChildProcess(lambda *_: [sys.executable], tmp_path / "gone", {}, 512, Log().write)
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_a_log_that_fails_does_not_stop_it(start: Start):

@@ -96,7 +96,7 @@ def test_without_network_no_connection_is_made(job: Path):
 def test_a_process_ends_with_its_starter(job: Path):
     code = (
         "import subprocess, sys; from pathlib import Path; from localaws.confinement import confined\n"
-        "wait = 'print(1, flush=True); import threading; threading.Event().wait(60)'\n"
+        "wait = 'print(1, flush=True); import threading; threading.Event().wait(600)'\n"
         "command = confined([sys.executable, '-c', wait], write=[Path.cwd()], dies_with_starter=True)\n"
         "child = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
         "child.stdout.readline(); print(child.pid, flush=True); import os; os._exit(0)\n"

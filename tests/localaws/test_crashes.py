@@ -21,6 +21,7 @@ from localaws import stack
 from localaws.store import Store
 from tests.localaws.jobs import FINAL, job_request, packed_script
 from tests.patience import PATIENCE_SECONDS, eventually
+from tests.ports import claim_with_port
 
 ROUNDS, WRITES = 20, 10
 LOAD_SECONDS = 0.25
@@ -133,8 +134,10 @@ class Acknowledged:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "home"
-    stack.stop(tmp_path / "home")
+    made = tmp_path / "home"
+    claim_with_port(made)
+    yield made
+    stack.stop(made)
 
 
 def test_twenty_kills_lose_nothing_acknowledged(home: Path):

@@ -179,8 +179,10 @@ def test_a_failing_model_is_a_model_error_and_goes_on(stack: Stack, served: str)
     answer = refused(stack.ask, name=served, body="x")
     assert (answer["Error"]["Code"], answer["OriginalStatusCode"]) == ("ModelError", 500)
     assert "invalid literal" in answer["OriginalMessage"]
+    first = stack.endpoints._servers[served]
     assert refused(stack.ask, name=served, body="die")["Error"]["Code"] == "ModelError"
     assert stack.ask(served, "4") == "8"
+    assert first._process._requests < 0, "the pipes of the dead process are still open"
 
 
 @pytest.mark.skipif(kind() is Confinement.NONE, reason="the kernel cannot confine")

@@ -12,7 +12,7 @@ from tests.localaws.jobs import BUCKET, Stack, seconds_of, statuses
 from tests.patience import eventually
 
 MODEL = "import os, pathlib, threading\npathlib.Path(os.environ['SM_MODEL_DIR'], 'm').write_text('w')\nprint('train_loss=1.0', flush=True)\n"
-WAIT = MODEL + "threading.Event().wait(60)\n"
+WAIT = MODEL + "threading.Event().wait(600)\n"
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT
 FAIL = (
     MODEL + "pathlib.Path(os.environ['SM_OUTPUT_DIR'], 'failure').write_text('No label column.')\n"

@@ -21,7 +21,7 @@ from localaws.wire import create_app
 from tests.patience import eventually
 
 BUCKET = "models"
-WAITING = "import threading\nprint('up', flush=True)\nthreading.Event().wait(60)\n"
+WAITING = "import threading\nprint('up', flush=True)\nthreading.Event().wait(600)\n"
 
 
 class Logs:
@@ -196,7 +196,7 @@ def test_closing_leaves_the_job_for_the_next_start(bench: Bench):
 def test_children_that_outlive_the_script_are_killed(bench: Bench):
     script = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import threading; threading.Event().wait(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import threading; threading.Event().wait(600)'])\n"
         "print(child.pid)\n"
     )
     bench.insert("parent", script=script)

@@ -19,6 +19,7 @@ from localaws import confinement, stack
 from localaws import home as data
 from mlops.errors import RequestError
 from tests.patience import PATIENCE_SECONDS, eventually
+from tests.ports import claim_with_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("stack") / "home"
+    claim_with_port(home)
     yield home
     stack.stop(home)
 

@@ -130,6 +130,9 @@ def test_an_engine_that_is_missing_becomes_a_priced_next_step():
     assert [s.engine for s in plan.stages] == ["crf"]
     assert len(plan.next_steps) == 2
     assert all(step.ceiling_usd for step in plan.next_steps)
+    assert all(step.price_in_words().startswith("from $") for step in plan.next_steps)
+    unpriced = plan.next_steps[0].model_copy(update={"ceiling_usd": None})
+    assert unpriced.price_in_words() == "no verified price"
     assert {step.why for step in plan.next_steps} == {"This back end cannot run its engine."}
 
 

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from mlops.aws.sessions import Turn
 from mlops.errors import Alternative, FaultError, RefusedError
 from mlops.events import EventKind
+from mlops.plan import NextStep
 from tests.fake_workbench import FakeWorkbench
 
 SENTENCE = "Train NER on cier, at most $10, 1 hour, F1 > 85%"
@@ -176,6 +177,25 @@ def test_a_tool_name_is_no_markup(draw: Draw, bench: FakeWorkbench) -> None:
     bench.add("s", "t", EventKind.DONE, {})
     at = draw("chat", c="s")
     assert all("![" not in e.label and "`!" not in e.label for e in at.expander)
+
+
+def test_the_price_of_a_next_step_is_the_least_it_takes(draw: Draw, bench: FakeWorkbench) -> None:
+    bench.ask(SENTENCE, "s")
+    plan_id, plan = next(iter(bench.plans.items()))
+    step = NextStep(
+        model="x",
+        title="Large",
+        engine="lora",
+        instance_type=None,
+        estimate=None,
+        ceiling_usd="1.25",
+        why="No.",
+    )
+    bench.plans[plan_id] = plan.model_copy(update={"next_steps": (step,)})
+    bench.approve(plan_id)
+    bench.finish(plan_id, 0.5)
+    shown = words(draw("chat", c="s")).replace("\\", "")
+    assert "**Large**: from $1.25. No." in shown
 
 
 def test_plan_job_and_report_have_headings(draw: Draw, bench: FakeWorkbench) -> None:

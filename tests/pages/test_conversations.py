@@ -49,7 +49,7 @@ def test_many_conversations_show_the_latest(draw: Draw, bench: FakeWorkbench) ->
         bench.ask(f"What is the cost of job {number}?", f"s{number}")
     at = draw("chat")
     assert sum(key.startswith("open-") for key in keys(at)) == 15
-    assert "The latest 15 of 20; search for the others." in words(at)
+    assert "The latest 15; the search looks at all." in words(at)
 
 
 def test_a_conversation_gets_another_title(draw: Draw, bench: FakeWorkbench) -> None:

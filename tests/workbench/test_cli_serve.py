@@ -43,7 +43,6 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda *arguments: CliRunner().invoke(app, ["serve", *arguments])
 
 
-@pytest.mark.xdist_group("journey")
 def test_a_sentence_becomes_a_report_over_http(home: Path):
     command = [sys.executable, "-c", "from workbench.cli import main; main()"]
     with subprocess.Popen(

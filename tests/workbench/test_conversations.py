@@ -1,6 +1,7 @@
 """Whose conversation it is: its owner reads and changes it, who has the link reads along, nobody else does."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from localaws.server import Server
 from localaws.store import Store
 from localaws.wire import create_app
 from mlops.aws.clients import Aws
+from mlops.aws.datasets import Datasets
 from mlops.aws.events import EventLog
 from mlops.aws.jobs import Jobs
 from mlops.aws.plans import Plans
 from mlops.aws.sessions import Sessions
 from mlops.aws.tables import SESSIONS, SPECS
+from mlops.datasets import Metadata
 from mlops.errors import RefusedError, RequestError
 from mlops.events import EventKind
 from mlops.settings import Settings
@@ -25,7 +28,7 @@ from tests.agent.fakes import FakeGateway, ScriptedModel, says
 from tests.agent.world import clock, credentials
 from tests.factories import a_job, a_plan
 from tests.patience import PATIENCE_SECONDS
-from workbench import boot
+from workbench import boot, conversations
 from workbench.proofs import verify_file
 from workbench.workbench import Workbench
 
@@ -92,6 +95,27 @@ def test_the_owner_reads_lists_and_renames(ada: Workbench):
     assert ada.rename(SESSION, "  My \n data ").title == "My data"
     asked(ada, "And now?")
     assert ada.session(SESSION).title == "My data"
+
+
+def test_a_dataset_with_broken_files_is_no_way_out(ada: Workbench, aws: Aws):
+    datasets = Datasets(aws)
+    aws.client("s3").create_bucket(Bucket=aws.settings.datasets_bucket)
+    datasets.upload("broken", {"train.tsv": b"no label here\n\n"}, Metadata())
+    datasets.upload("raw", {"train.tsv": b"x O\n\n"}, Metadata())
+    with pytest.raises(RequestError):
+        datasets.prepare("broken", clock)
+    with pytest.raises(RequestError, match="Which dataset") as caught:
+        ada.plan("train a model, at most $2")
+    assert [way.message for way in caught.value.alternatives] == ["Use raw"]
+
+
+def test_a_search_looks_at_all_titles(ada: Workbench, aws: Aws, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(conversations, "_LATEST", 2)
+    for number in range(4):
+        now = clock() + timedelta(minutes=number)
+        Sessions(aws).open(f"search-{number}", "ada", f"Searched {number}", now)
+    assert [s.session_id for s in ada.sessions()] == ["search-3", "search-2"]
+    assert [s.session_id for s in ada.sessions("searched 0")] == ["search-0"]
 
 
 @pytest.mark.parametrize("title", ["", " \n ", "x" * 81])

@@ -23,7 +23,6 @@ def services(tmp_path: Path) -> Iterator[boot.Services]:
     stack.stop(home)
 
 
-@pytest.mark.xdist_group("journey")
 def test_taking_back_a_wait_stops_no_run_that_began_meanwhile(services: boot.Services):
     bench = Workbench(services)
     plan = bench.plan("Train NER on cier-small, at most $1")

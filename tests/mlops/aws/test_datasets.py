@@ -62,12 +62,13 @@ def test_what_was_prepared_can_be_looked_at(datasets: Datasets, clock: Clock):
 
 
 def test_broken_data_is_refused_with_file_and_line(datasets: Datasets, clock: Clock):
-    broken = tsv(25) + b"no label here\n\n"
+    broken = tsv(25) + b"no label here\n\nnor here\n\n"
     datasets.upload("people", {"train.tsv": broken}, Metadata())
     with pytest.raises(RequestError) as caught:
         datasets.prepare("people", clock)
     assert caught.value.code == "invalid_dataset"
     assert "train.tsv:101" in caught.value.message
+    assert caught.value.message.endswith(".") and ".;" not in caught.value.message
     stored = datasets.find("people", NOW)
     assert stored.status is DatasetStatus.INVALID
     with pytest.raises(RequestError):

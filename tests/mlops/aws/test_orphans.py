@@ -154,3 +154,24 @@ def test_many_running_jobs_of_open_plans_cost_one_request(
     clock.advance(301)
     monkeypatch.setattr(aws.dynamodb, "get_item", None)
     assert stop_orphans(aws, clock) == ()
+
+
+def test_a_bill_that_still_grows_is_not_booked(
+    aws: Aws, clock: Clock, sagemaker: FakeSageMaker, monkeypatch: pytest.MonkeyPatch
+):
+    """It could not be stopped, and AWS says already what it has used."""
+
+    def refuse(**_: str) -> None:
+        raise client_error("ThrottlingException")
+
+    start(sagemaker, ORPHAN)
+    sagemaker.jobs[ORPHAN]["BillableTimeInSeconds"] = 60
+    clock.advance(301)
+    with monkeypatch.context() as busy:
+        busy.setattr(sagemaker, "stop_training_job", refuse)
+        assert repair(aws, clock).orphans_booked == ()
+    assert repair(aws, clock).orphans == (ORPHAN,)
+    assert repair(aws, clock).orphans_booked == ()
+    sagemaker.end(ORPHAN, 3600, "Stopped")
+    assert repair(aws, clock).orphans_booked == (ORPHAN,)
+    assert booked(aws, unattributed_scope(NOW)) == [(EntryKind.ADJUST, 121_250)]

@@ -208,6 +208,7 @@ def test_a_persons_sessions_newest_first(sessions: Sessions):
     sessions.claim("x", "grace", "t", "hi", "hi", "me", NOW)
     assert [s.session_id for s in sessions.of_person("ada")] == ["c", "b", "a"]
     assert [s.session_id for s in sessions.of_person("ada", limit=1)] == ["c"]
+    assert [s.session_id for s in sessions.of_person("ada", limit=None)] == ["c", "b", "a"]
     assert sessions.get("nobody") is None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mlops.constraints import Constraints, Intent, Parsed
+from mlops.dialogue.exchanges import Exchange, ToolOutcome
 from mlops.dialogue.memory import Memory, datasets_offered
 from mlops.dialogue.references import in_context
 from mlops.reading.clauses import Comparator
@@ -56,6 +57,49 @@ def test_a_gpu_is_the_cheapest_that_was_free():
         "use a GPU", BEFORE.model_copy(update={"instance_type": None})
     ).problems
     assert "Say which GPU" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "dataset"),
+    [
+        ("on the small one, F1 over 95%, at most $2", "cier-small"),
+        ("the second, for at most $2, F1 over 95%", "cier-small"),
+        ("A, F1 over 95%, at most $2", "cier"),
+        ("auf dem kleinen, F1 über 95%, höchstens 2 $", "cier-small"),
+        ("a budget of $2, F1 over 95%", None),
+        ("not the small one, at most $2, F1 over 95%", None),
+    ],
+)
+def test_which_dataset_is_answered_with_terms_beside_it(text: str, dataset: str | None):
+    asked = BEFORE.model_copy(
+        update={
+            "request": Parsed(intent=Intent.TRAIN, constraints=Constraints(), evidence={}),
+            "offers": datasets_offered(ROWS),
+            "plan": None,
+            "plans": (),
+        }
+    )
+    parsed = in_context(text, asked)
+    said = parsed.constraints
+    assert (parsed.intent, said.dataset) == (Intent.TRAIN, dataset)
+    assert (said.budget_usd, said.target) == ("2.00", 0.95)
+
+
+def test_a_listed_dataset_is_chosen_with_terms_beside_it():
+    listed = BEFORE.model_copy(update={"topic": Intent.DATASETS, "request": None})
+    said = in_context("Train on the second one, at most $2", listed).constraints
+    assert (said.dataset, said.budget_usd) == ("cier-small", "2.00")
+
+
+def test_the_first_of_an_estimates_question_is_one_that_was_named():
+    rows = [{"name": "broken", "status": "INVALID"}, {"name": "cier", "status": "RAW"}]
+    outcome = ToolOutcome(tool="list_s3_datasets", arguments={}, ok=True, data={"datasets": rows})
+    text = "What would training cost?"
+    exchange = Exchange(text=text, noted=None, outcomes=(outcome,), replies=())
+    parsed = Parsed(intent=Intent.ESTIMATE, constraints=Constraints(), evidence={})
+    after = Memory().after(exchange, parsed)
+    assert in_context("the first one", after).constraints.dataset == "cier"
+    assert after.dataset_in("on broken") == "broken"
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,13 @@ def test_a_launch_of_a_plan_that_was_approved_for_the_queue():
     assert run(told).differences == ()
 
 
+def test_a_launch_after_the_plan_left_the_queue_has_no_approval():
+    told = story()
+    told[7][1]["status"] = "queued"
+    told.insert(8, (told[7][0], {**told[7][1], "status": "cancelled"}))
+    assert "approval before launch_sagemaker_training" in {what for what, _ in places(run(told))}
+
+
 @pytest.mark.parametrize(
     ("argument", "value"), [("max_cost_cents", 99_999), ("plan_id", "plan-of-another")]
 )

@@ -18,8 +18,6 @@ from tests.workbench.mcp_server.clients import MINE, TOKEN, command, environment
 from workbench import boot
 from workbench.workbench import Workbench
 
-pytestmark = pytest.mark.xdist_group("mcp_server")
-
 HELLO = {
     "jsonrpc": "2.0",
     "id": 1,

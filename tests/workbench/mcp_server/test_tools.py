@@ -17,8 +17,6 @@ from tests.workbench.mcp_server.clients import Client, said
 from workbench import boot
 from workbench.workbench import Workbench
 
-pytestmark = pytest.mark.xdist_group("mcp_tools")
-
 REQUEST = "Train NER on cier-small, at most $5, 30 minutes, F1 above 50%"
 
 
