@@ -19,6 +19,7 @@ from localaws.job_storage import (
     left_text,
     upload_folder,
 )
+from tests.patience import PATIENCE_SECONDS
 
 
 class Bucket:
@@ -38,6 +39,9 @@ class Bucket:
 
     def upload_file(self, path: str, bucket: str, key: str, Config: Any) -> None:
         self.objects[key] = Path(path).read_bytes()
+
+    def upload_fileobj(self, file: Any, bucket: str, key: str, Config: Any) -> None:
+        self.objects[key] = file.read()
 
     def delete_object(self, Bucket: str, Key: str) -> None:
         del self.objects[Key]
@@ -169,16 +173,43 @@ def test_what_is_no_address_is_refused(uri: str):
         Location.of(uri)
 
 
-class VanishingS3:
-    """Deletes the file that it is asked to upload, as a trainer does with a partial one."""
+@pytest.mark.parametrize("after", [b"short", b"long " * 9])
+def test_a_checkpoint_that_is_replaced_while_it_is_uploaded_is_stored_whole(
+    local: Any, connect: Any, tmp_path: Path, after: bytes
+):
+    """S3 would wait for the rest of a body that is shorter than was said."""
+    s3 = connect(local.server.endpoint, "s3", read_timeout=PATIENCE_SECONDS)
+    s3.create_bucket(Bucket="replaced")
 
-    def upload_file(self, path: str, bucket: str, key: str, Config: object) -> None:
-        Path(path).unlink()
-        raise FileNotFoundError(path)
+    def replace(**_: Any) -> None:
+        (tmp_path / "partial").write_bytes(after)
+        (tmp_path / "partial").replace(tmp_path / "time.json")
 
-
-def test_a_checkpoint_that_vanishes_while_it_is_read_fails_nothing(tmp_path: Path):
-    (tmp_path / "model.partial").write_bytes(b"half")
-    sync = CheckpointSync(VanishingS3(), Location("b", "k"), tmp_path)
+    (tmp_path / "time.json").write_bytes(b"as it was seen")
+    s3.meta.events.register("before-parameter-build.s3.PutObject", replace)
+    sync = CheckpointSync(s3, Location.of("s3://replaced/check"), tmp_path)
     sync.push()
-    assert files(tmp_path) == {}
+    key = {"Bucket": "replaced", "Key": "check/time.json"}
+    assert s3.get_object(**key)["Body"].read() == b"as it was seen"
+    sync.push()
+    assert s3.get_object(**key)["Body"].read() == after
+    s3.delete_object(**key)
+    s3.delete_bucket(Bucket="replaced")
+    s3.close()
+
+
+def test_a_checkpoint_that_vanishes_before_it_is_read_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "model.partial").write_bytes(b"half")
+    s3 = bucket()
+    sync = CheckpointSync(s3, Location("b", "k"), tmp_path)
+    upload = sync._upload
+
+    def vanish(name: str) -> None:
+        (tmp_path / name).unlink()
+        upload(name)
+
+    monkeypatch.setattr(sync, "_upload", vanish)
+    sync.push()
+    assert s3.objects == {}
