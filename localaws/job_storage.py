@@ -6,15 +6,16 @@ confined script may not, so links that a script left are never followed.
 
 import contextlib
 import os
+import shutil
 import stat
 import tarfile
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
@@ -135,14 +136,12 @@ class CheckpointSync:
         self._seen = self._now()
 
     def push(self) -> None:
-        """Uploads what changed; a file that is being written meanwhile waits for the next push."""
+        """Uploads what changed; a file that is gone meanwhile waits for the next push."""
         now = self._now()
         for name in [n for n, state in now.items() if self._seen.get(n) != state]:
             try:
                 self._upload(name)
-            except (FileNotFoundError, S3UploadFailedError):
-                if self._now().get(name) == now[name]:
-                    raise
+            except FileNotFoundError:
                 del now[name]
         for name in self._seen.keys() - now.keys():
             place = self.to.below(name)
@@ -150,9 +149,12 @@ class CheckpointSync:
         self._seen = now
 
     def _upload(self, name: str) -> None:
+        """A copy: the script may write or replace the file meanwhile, and S3 is told its size before."""
         place = self.to.below(name)
-        path = str(self.folder / name)
-        self.s3.upload_file(path, place.bucket, place.key, Config=_ONE_THREAD)
+        with (self.folder / name).open("rb") as file, tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            self.s3.upload_fileobj(copy, place.bucket, place.key, Config=_ONE_THREAD)
 
     def _now(self) -> dict[str, tuple[int, int]]:
         """Time and size by name; a script may remove files and folders meanwhile."""
